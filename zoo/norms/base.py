@@ -1,0 +1,22 @@
+"""Keeps the scale of activations: each token (last axis) alone, statistics in fp32."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Protocol
+
+from torch import Tensor
+
+from zoo.component import Component
+
+
+class Norm(Component):
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised over the last axis, whatever the leading axes: (..., d_model) -> (..., d_model), same dtype."""
+
+
+class NormFactory(Protocol):
+    """Builds a norm over a last axis of `d_model` (an attention that norms its queries passes head_dim here)."""
+
+    def __call__(self, *, d_model: int) -> Norm: ...

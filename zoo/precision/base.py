@@ -1,0 +1,24 @@
+"""Chooses dtypes: facts for the planner, and a Lightning plugin for the worker."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+
+if TYPE_CHECKING:  # importing Lightning costs seconds; a planner never needs it
+    from lightning.pytorch.plugins.precision import Precision as LightningPrecision
+
+
+class Precision(ABC):
+    """What a run computes in. Bytes are per parameter."""
+
+    compute_dtype: ClassVar[torch.dtype]  # the dtype that matrices multiply in: decides the peak that MFU is held to
+    param_bytes: ClassVar[int]  # weights, with their master copy if there is one
+    gradient_bytes: ClassVar[int]
+    state_dtype: ClassVar[torch.dtype]  # what optimizer state is kept in
+
+    @abstractmethod
+    def plugin(self) -> LightningPrecision:
+        """A fresh Lightning `Precision` plugin for `Trainer(plugins=[...])`."""
