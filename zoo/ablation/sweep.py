@@ -1,0 +1,166 @@
+"""Runs an ablation: prepares every arm, trains what is missing, leaves the rest as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from filelock import FileLock, Timeout
+from zoo.ablation.engines.base import Engine
+from zoo.ablation.engines.local import LocalEngine, fit_jobs
+from zoo.ablation.progress import Progress
+from zoo.accounting.devices import peak_flops
+
+from zoo.ablation.spec import Ablation
+from zoo.files import write_atomically
+from zoo.prepare import Prepared, prepare
+from zoo.recipe import RecipeError
+from zoo.run import FINISHED, read_result, run_folder
+
+SCORED_ALIKE = ("corpus", "split", "validation_bytes")  # of `data`: arms that differ here answer different questions
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One variant, ready: its prepared recipe and the folder of each seed."""
+
+    name: str
+    prepared: Prepared
+    folders: dict[int, Path]
+
+
+def try_all(ablation: Ablation) -> None:
+    """Build every arm once without storage, before anything is made on disk.
+
+    Raises:
+        RecipeError: what classes refuse in any of the arms, all at once.
+    """
+    lines: list[str] = []
+    baseline = ablation.variants[ablation.baseline].resolved["data"]
+    for name, recipe in ablation.variants.items():
+        try:
+            recipe.built.try_on_meta(vocab_size=256)
+        except RecipeError as error:
+            lines += [line.removeprefix(f"{name}: ") for line in error.lines]
+            lines[-len(error.lines) :] = [f"variant {name}: {line}" for line in lines[-len(error.lines) :]]
+        for key in SCORED_ALIKE:
+            if recipe.resolved["data"][key] != baseline[key]:
+                lines.append(
+                    f"variant {name}: data.{key} differs from the baseline's: arms must be scored on the same text"
+                )
+    if lines:
+        raise RecipeError(lines)
+
+
+def prepare_arms(ablation: Ablation, root: Path, say: Callable[[str], None] = print) -> list[Arm]:
+    """Stores, sizes and folders of all arms; arms with one configuration share their runs.
+
+    Raises:
+        RecipeError: an arm's data or budget does not do.
+    """
+    lines, arms = [], []
+    for name, recipe in ablation.variants.items():
+        try:
+            prepared = prepare(recipe, progress=say)
+            arms.append(Arm(name, prepared, {seed: run_folder(root, prepared, seed) for seed in ablation.seeds}))
+        except RecipeError as error:
+            lines += error.lines
+    if lines:
+        raise RecipeError(lines)
+    return arms
+
+
+def sweep(
+    ablation: Ablation,
+    *,
+    root: Path = Path("runs"),
+    jobs: int | None = None,
+    engine: Engine | None = None,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Train every arm with every seed, as far as that is not done yet; returns the ablation's folder.
+
+    Args:
+        ablation: checked.
+        root: folder of all runs.
+        jobs: runs at once; None: one per core.
+        engine: None: the local one.
+        say: told what is being prepared.
+
+    Raises:
+        RecipeError: an arm refuses its values, or another process works on this ablation.
+    """
+    try_all(ablation)
+    folder = root / ablation.name
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            arms = prepare_arms(ablation, root, say)
+            _write_plan(ablation, arms, folder)
+            todo = _unfinished(arms, ablation.seeds)
+            engine = engine or LocalEngine(jobs=jobs)
+            if todo:
+                _measure_peaks(arms, fit_jobs(jobs, len(todo)), say)
+            cells = [(name, seed, path) for name, seed, path in _cells(arms, ablation.seeds)]
+            with Progress(cells) as display:
+                for event in engine.run(todo, {}):
+                    display.update(event)
+            return folder
+    except Timeout:
+        line = f"{folder} is in use by another `zoo ablate`: wait for it, or name another folder with --runs"
+        raise RecipeError([line]) from None
+
+
+def _cells(arms: list[Arm], seeds: list[int]) -> Iterable[tuple[str, int, Path]]:
+    """By seed first, so that a table of what is done so far is already paired."""
+    for seed in seeds:
+        for arm in arms:
+            yield arm.name, seed, arm.folders[seed]
+
+
+def _unfinished(arms: list[Arm], seeds: list[int]) -> list[Path]:
+    """Folders to train, each once. What failed is tried again; what diverged would only diverge again."""
+    todo: dict[Path, None] = {}
+    for _, _, path in _cells(arms, seeds):
+        if read_result(path).get("status") not in FINISHED:
+            (path / "result.json").unlink(missing_ok=True)
+            todo[path] = None
+    return list(todo)
+
+
+def _measure_peaks(arms: list[Arm], jobs: int, say: Callable[[str], None]) -> None:
+    """Measure what MFU is held against once, alone on the machine, instead of in every worker among neighbours."""
+    if torch.cuda.is_available():
+        return
+    num_threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    for dtype in {arm.prepared.recipe.built.trainer.precision.compute_dtype for arm in arms}:
+        peak = peak_flops(torch.device("cpu"), dtype, num_threads=num_threads)
+        say(f"peak: {peak.flops_per_second / 1e9:.0f} GFLOP/s in {dtype} on {num_threads} thread(s), {peak.source}")
+
+
+def _write_plan(ablation: Ablation, arms: list[Arm], folder: Path) -> None:
+    write_atomically(folder / "ablation.yaml", yaml.safe_dump(ablation.tree, sort_keys=False, width=120))
+    plan: dict[str, Any] = {
+        "name": ablation.name,
+        "baseline": ablation.baseline,
+        "seeds": ablation.seeds,
+        "budget": ablation.budget,
+        "arms": {arm.name: _arm_facts(arm, folder) for arm in arms},
+    }
+    write_atomically(folder / "plan.json", json.dumps(plan, indent=1))
+
+
+def _arm_facts(arm: Arm, folder: Path) -> dict[str, Any]:
+    return {
+        "identity": arm.prepared.identity,
+        "params": arm.prepared.params,
+        "num_steps": arm.prepared.num_steps,
+        "step_flops": arm.prepared.work.flops,
+        "dirs": {seed: os.path.relpath(path, folder) for seed, path in arm.folders.items()},
+    }

@@ -1,0 +1,95 @@
+"""Checkpoints that a kill cannot spoil, written where a resumed run continues as if nothing had happened."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from zoo.module import LanguageModule
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes under a temporary name and renames, so that a kill in the middle leaves the checkpoint before."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        temporary = Path(f"{path}.tmp")
+        super().save_checkpoint(checkpoint, temporary, storage_options)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+
+
+class RunCheckpoints(Checkpoint):
+    """Keeps `last.ckpt`, and as `best.ckpt` the one with the fewest bits per byte in validation.
+
+    Args:
+        folder: where they lie.
+        every: optimizer steps between checkpoints; None: one with every validation.
+
+    A checkpoint that falls on a validation step is written after the validation, so that a resumed run neither skips
+    nor repeats one.
+    """
+
+    def __init__(self, folder: Path, *, every: int | None):
+        self.folder, self.every = folder, every
+        self.best: float | None = None
+        self._last_step = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best = state_dict["best"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._last_step = trainer.global_step
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if step == self._last_step:
+            return
+        self._last_step = step
+        validates = (batch_idx + 1) % int(trainer.val_check_batch) == 0
+        if self.every is not None and step % self.every == 0 and not validates:
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn != "fit":
+            return
+        assert isinstance(pl_module, LanguageModule)
+        bits_per_byte = float(pl_module.validation.compute())
+        if not math.isfinite(bits_per_byte):
+            return  # a run that diverged keeps the checkpoint from before
+        better = self.best is None or bits_per_byte < self.best
+        if better:
+            self.best = bits_per_byte
+        if better or self.every is None or trainer.global_step % self.every == 0:
+            self._save(trainer)
+        if better and trainer.is_global_zero:
+            _copy(self.folder / LAST, self.folder / BEST)
+
+    def _save(self, trainer: Trainer) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        trainer.save_checkpoint(self.folder / LAST)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A second name for the same bytes; `last` is replaced by rename, so it never changes under this one."""
+    temporary = target.with_name(f"{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    try:
+        os.link(source, temporary)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, temporary)
+    os.replace(temporary, target)

@@ -1,0 +1,145 @@
+"""`zoo`: an argparse front; each command imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo import __version__
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+OVERRIDES = (
+    "any key of the recipe can be set from here, as --model.d_model=256 or --seed=1; "
+    "a component too: --model.ffn=MLP --model.ffn.activation=relu2"
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (1: a run failed, 2: a mistake in what was asked for)."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # a user's own classes lie in the current folder
+    parser = build_parser()
+    arguments, rest = parser.parse_known_args(argv)
+    try:
+        overrides = _overrides(rest, parser, arguments)
+        return importlib.import_module(f"zoo.commands.{arguments.command}").run(arguments, overrides)
+    except KeyboardInterrupt:
+        print("\nstopped; nothing that was done is lost: run the same command again to go on", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `zoo list | head`
+        sys.stderr.close()
+        return 0
+    except ValueError as error:  # a RecipeError is one: the user's mistake, said in its own words
+        from zoo.recipe.errors import RecipeError
+
+        if not isinstance(error, RecipeError):
+            raise
+        print("\n".join(error.lines), file=sys.stderr)
+        return EXIT_USAGE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zoo",
+        description="Which component buys the most loss for the same budget?",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"lm-zoo {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    fit = _command(commands, "fit", "train one recipe", overrides=True)
+    fit.add_argument("recipe", type=Path)
+    fit.add_argument("--print", action="store_true", dest="show", help="print the resolved recipe and stop")
+    fit.add_argument("--resume", action="store_true", help="go on from the last checkpoint of an unfinished run")
+    fit.add_argument("--restart", action="store_true", help="throw away what the run has done and start over")
+    _budget_and_folder(fit)
+
+    ablate = _command(commands, "ablate", "train every variant with every seed, print the table", overrides=True)
+    ablate.add_argument("ablation", type=Path)
+    ablate.add_argument("--seeds", type=_seeds, metavar="N|A,B,...", help="number of seeds, or the seeds themselves")
+    ablate.add_argument("--jobs", type=_positive, metavar="N", help="runs at once (default: one per core)")
+    ablate.add_argument("--check", action="store_true", help="check every variant, print what would run, and stop")
+    _budget_and_folder(ablate)
+
+    report = _command(commands, "report", "write the table of an ablation again, from its run folders")
+    report.add_argument("folder", type=Path, help="runs/<ablation>")
+
+    data = _command(commands, "data", "build or check the token store of a recipe", overrides=True)
+    data.add_argument("recipe", type=Path)
+    data.add_argument("--rebuild", action="store_true", help="build it anew, whatever is there")
+
+    listing = _command(commands, "list", "what there is: families, variants, their arguments")
+    listing.add_argument("family", nargs="?", help="one family, with the arguments of its variants")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    purpose: str,
+    *,
+    overrides: bool = False,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, help=purpose, description=purpose, epilog=OVERRIDES if overrides else None, allow_abbrev=False
+    )
+    parser.set_defaults(command=name, takes_overrides=overrides, flags=parser)
+    return parser
+
+
+def _budget_and_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--budget", type=_budget, metavar="UNIT=AMOUNT", help="flops, tokens, bytes or seconds")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of all runs (default: runs)"
+    )
+
+
+def _overrides(rest: list[str], parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> list[str]:
+    """Arguments that argparse does not know, as key=value strings; anything else is a mistake."""
+    from zoo.recipe.errors import RecipeError, nearest
+
+    flags = [flag for action in arguments.flags._actions for flag in action.option_strings]
+    pairs, queue = [], list(rest)
+    while queue:
+        word = queue.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        is_key = word.startswith("--") and ("." in key or key == "seed")
+        if not arguments.takes_overrides or not is_key:
+            raise RecipeError([f"unknown argument {word!r}{nearest(word.partition('=')[0], flags)} See --help"])
+        if not equals:
+            if not queue or queue[0].startswith("--"):
+                raise RecipeError([f"--{key} needs a value: --{key}=VALUE"])
+            value = queue.pop(0)
+        pairs.append(f"{key}={value}")
+    return pairs
+
+
+def _budget(text: str) -> dict[str, float]:
+    unit, _, amount = text.partition("=")
+    try:
+        if unit in ("flops", "tokens", "bytes", "seconds") and float(amount) > 0:
+            return {unit: float(amount)}
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected flops=1e12, tokens=1e6, bytes=1e6 or seconds=60, got {text!r}")
+
+
+def _seeds(text: str) -> int | list[int]:
+    try:
+        return [int(part) for part in text.split(",")] if "," in text else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number, or numbers with commas, got {text!r}") from None
+
+
+def _positive(text: str) -> int:
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number above 0, got {text!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

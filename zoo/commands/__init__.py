@@ -1,0 +1,1 @@
+"""One module per command of `zoo`, each with `run(arguments, overrides) -> exit code`."""

@@ -1,0 +1,63 @@
+"""`zoo list`: what there is, read from the classes themselves."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import sys
+from typing import Any
+
+from zoo.families import FAMILIES, variants
+from zoo.recipe.errors import RecipeError, listing, nearest
+from zoo.recipe.resolve import plain
+from zoo.recipe.schema import keys_of, slot_of
+from zoo.recipe.typecheck import spoken
+
+
+def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
+    if arguments.family is not None and arguments.family not in FAMILIES:
+        hint = nearest(arguments.family, FAMILIES)
+        raise RecipeError([f"unknown family {arguments.family!r}{hint} They are {listing(FAMILIES)}"])
+    families = [arguments.family] if arguments.family else list(FAMILIES)
+    facts = {family: {name: _facts(family, cls) for name, cls in variants(family).items()} for family in families}
+    if arguments.json:
+        json.dump(facts, sys.stdout, indent=1)
+        print()
+        return 0
+    for family, members in facts.items():
+        print(family)
+        for name, fact in members.items():
+            print(f"  {name:<24} {fact['purpose']}")
+            if arguments.family:
+                for key, argument in fact["arguments"].items():
+                    print(f"      {key}: {argument['type']} = {json.dumps(argument['default'])}")
+    return 0
+
+
+def _facts(family: str, cls: type) -> dict[str, Any]:
+    doc = inspect.getdoc(cls) or ""
+    return {
+        "class_path": f"zoo.{family}.{cls.__name__}",
+        "purpose": " ".join(doc.split("\n\n")[0].split()),
+        "arguments": _arguments(family, cls),
+    }
+
+
+def _arguments(family: str, cls: type) -> dict[str, Any]:
+    given = _given_by_the_model(family)
+    return {
+        name: {
+            "type": spoken(key.annotation),
+            "default": None if key.default is inspect.Parameter.empty else plain(key.default),
+        }
+        for name, key in keys_of(cls, given).items()
+    }
+
+
+def _given_by_the_model(family: str) -> frozenset[str]:
+    import importlib
+
+    module, _, factory = FAMILIES[family]
+    slot = slot_of(getattr(importlib.import_module(module), factory)) if factory else None
+    return slot.given if slot else frozenset()

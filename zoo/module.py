@@ -1,0 +1,162 @@
+"""LanguageModule: a decoder with its loss, optimizer and schedule, as a LightningModule."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from zoo.accounting.budget import StepWork
+from zoo.component import Component
+from zoo.data.bits_per_byte import BitsPerByte
+from zoo.decoder import Decoder
+from zoo.inits.base import Init, initialise, materialise
+from zoo.optimizers.base import Optimizer, OptimizerFactory, decay_by_role, role_groups
+from zoo.schedules.base import Schedule
+
+
+@dataclass
+class Horizon:
+    """How long a run is: a number of steps, or seconds of training, whose steps are estimated as they pass.
+
+    Attributes:
+        num_steps: known ahead; None for a budget of seconds.
+        seconds: the budget, where it is one of seconds.
+        elapsed: training seconds so far; brought up to date by the TimeBudget callback.
+    """
+
+    num_steps: int | None
+    seconds: float | None = None
+    elapsed: float = 0.0
+
+    def steps_at(self, step: int) -> int:
+        """Number of steps of the whole run, as known at `step`: the schedule's end."""
+        if self.num_steps is not None:
+            return self.num_steps
+        assert self.seconds is not None
+        share = min(1.0, self.elapsed / self.seconds)
+        if share == 0.0:
+            return 10**9  # nothing is measured yet: the run is long, as far as the first steps know
+        return max(step + 1, round(step / share))
+
+
+class LanguageModule(LightningModule):
+    """Trains a `Decoder` on next-token prediction.
+
+    Args:
+        decoder: builds the model; called once, in `configure_model`, on the meta device.
+        init: first values.
+        optimizer: factory over parameter groups by role.
+        schedule: scales the learning rate over the horizon.
+        horizon: how long the run is.
+        work: FLOPs and tokens of one optimizer step, for the monitors.
+        seed: keys the streams of init and of dropout.
+        compile: run the decoder through `torch.compile`.
+
+    A batch is a mapping: `inputs_BT` and `targets_BT` (int64), `step` and `step_targets`, the number of targets in the
+    whole optimizer step over all micro-batches and devices. The loss is summed nats over that count, so accumulation is
+    exact per token whatever the micro-batches hold.
+    """
+
+    decoder: Decoder
+
+    def __init__(
+        self,
+        *,
+        decoder: Callable[[], Decoder],
+        init: Init,
+        optimizer: OptimizerFactory,
+        schedule: Schedule,
+        horizon: Horizon,
+        work: StepWork,
+        seed: int,
+        compile: bool = False,
+    ):
+        super().__init__()
+        self._make_decoder, self._init, self._make_optimizer = decoder, init, optimizer
+        self.schedule, self.horizon, self.work, self.seed = schedule, horizon, work, seed
+        self._compile = compile
+        self.validation = BitsPerByte()
+        self._step_nats: list[Tensor] = []  # of the micro-batches of the current optimizer step
+        self._step_targets = 1
+
+    def configure_model(self) -> None:
+        """Build on the meta device, then give storage and first values: Lightning may call this more than once."""
+        if hasattr(self, "decoder"):
+            return
+        with torch.device("meta"):
+            decoder = self._make_decoder()
+        materialise(decoder, "cpu")
+        initialise(decoder, self._init, seed=self.seed, num_layers=decoder.num_layers)
+        self.decoder = decoder
+        self._updated = [m for m in decoder.modules() if _acts_after_step(m)]
+        if self._compile:
+            self.decoder.compile()
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        optimizer = self._make_optimizer(role_groups(self.decoder))
+        if not isinstance(optimizer, Optimizer):
+            decay_by_role(optimizer)  # torch.optim decays whatever it is given
+
+        def factor(step: int) -> float:
+            return self.schedule.factor(step, self.horizon.steps_at(step))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        torch.manual_seed(stream_seed(self.seed, batch["step"], batch_idx, self.global_rank))
+        ctx = self.decoder.context(batch["inputs_BT"])
+        loss = self.decoder.loss(batch["inputs_BT"], batch["targets_BT"], ctx)
+        self._step_nats.append(loss.nats_sum.detach())
+        self._step_targets = batch["step_targets"]
+        total = loss.nats_sum + sum(loss.extras.values()) + sum(ctx.losses.values()) * loss.count
+        # Lightning averages over micro-batches and DDP over devices; the loss is a mean over targets: undo both.
+        parts = self.trainer.accumulate_grad_batches * self.trainer.world_size
+        return total * (parts / batch["step_targets"])
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        with torch.no_grad():
+            for component in self._updated:
+                component.after_step()
+
+    def take_step_loss(self) -> Tensor:
+        """Nats per token of the optimizer step that just ended, summed over micro-batches and devices."""
+        nats, self._step_nats = torch.stack(self._step_nats).sum(), []
+        if self.trainer.world_size > 1:
+            nats = self.trainer.strategy.reduce(nats, reduce_op="sum")
+        return nats / self._step_targets
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        loss = self.decoder.loss(batch["inputs_BT"], batch["targets_BT"])
+        self.validation.update(loss.nats_sum, batch["num_bytes"])
+
+    def on_validation_epoch_start(self) -> None:
+        self.validation.reset()
+
+    def step_flops(self) -> int:
+        """Training FLOPs of one optimizer step, exact convention, without the optimizer's own."""
+        return self.work.training_flops
+
+    def palm_step_flops(self) -> int:
+        """Training FLOPs of one optimizer step, PaLM's convention."""
+        return self.work.palm_training_flops
+
+    def tokens_per_step(self) -> int:
+        return self.work.tokens
+
+
+def stream_seed(*key: int) -> int:
+    """A seed for the global random stream, a function of its key alone: there is no state that could drift."""
+    digest = hashlib.sha256(":".join(map(str, key)).encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+def _acts_after_step(module: torch.nn.Module) -> bool:
+    return isinstance(module, Component) and type(module).after_step is not Component.after_step

@@ -1,0 +1,164 @@
+"""Trains one prepared run through Lightning's Trainer and says what came of it."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+
+from zoo.accounting.devices import Peak, peak_flops
+from zoo.callbacks.checkpoints import LAST, AtomicCheckpointIO, RunCheckpoints
+from zoo.callbacks.recorder import RunRecorder
+from zoo.callbacks.throughput import ThroughputMonitor
+from zoo.callbacks.time_budget import TimeBudget
+from zoo.component import total_params
+from zoo.data.text import TextData
+from zoo.module import Horizon, LanguageModule
+from zoo.prepare import Prepared, quiet_warnings
+from zoo.recipe.build import instantiate
+from zoo.recipe.schema import Key
+
+
+def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
+    """Train to the end of the budget, from the last checkpoint in `folder` where there is one, then score the whole
+    validation split. Returns the row of the table."""
+    quiet_warnings()
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    built, seed = prepared.recipe.built, prepared.recipe.seed
+    device = torch.device(_device(built.trainer.device))
+    peak = peak_flops(device, built.trainer.precision.compute_dtype)
+    module = _module(prepared)
+    data = TextData(
+        prepared.store,
+        seed=seed,
+        seq_len=built.data.seq_len,
+        batch_size=built.data.batch_size,
+        accumulate=built.trainer.accumulate,
+        validation_bytes=built.data.validation_bytes,
+        validation_stride=built.data.validation_stride,
+    )
+    monitor = ThroughputMonitor(peak=peak, log_every=built.trainer.log_every)
+    recorder = RunRecorder(folder, monitor, log_every=built.trainer.log_every)
+    checkpoints = RunCheckpoints(folder / "checkpoints", every=built.trainer.checkpoint_every)
+    callbacks: list[Callback] = [monitor, recorder, checkpoints]
+    if built.budget.seconds is not None:
+        callbacks.insert(0, TimeBudget(built.budget.seconds))
+    trainer = _trainer(prepared, device, callbacks, folder)
+    last = folder / "checkpoints" / LAST
+    trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=False)
+    result = _facts(prepared, module, trainer, monitor, peak)
+    if recorder.diverged is not None:
+        return result | {"status": "diverged", "reason": f"loss not finite at step {recorder.diverged}"}
+    return result | _score(trainer, module, data)
+
+
+def _module(prepared: Prepared) -> LanguageModule:
+    built = prepared.recipe.built
+    return LanguageModule(
+        decoder=lambda: built.decoder(prepared.store.vocab_size),
+        init=built.init,
+        optimizer=built.optimizer,
+        schedule=built.schedule,
+        horizon=Horizon(prepared.num_steps, built.budget.seconds),
+        work=prepared.work,
+        seed=prepared.recipe.seed,
+        compile=built.trainer.compile,
+    )
+
+
+def _trainer(prepared: Prepared, device: torch.device, callbacks: list[Callback], folder: Path) -> Trainer:
+    options = prepared.recipe.built.trainer
+    num_steps = prepared.num_steps
+    validate_every = options.validate_every or max(1, (num_steps or 1000) // 10)
+    return Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        max_steps=-1 if num_steps is None else num_steps,
+        max_epochs=-1,
+        accumulate_grad_batches=options.accumulate,
+        gradient_clip_val=options.gradient_clip,
+        val_check_interval=validate_every * options.accumulate,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=options.log_every,
+        callbacks=callbacks,
+        plugins=[options.precision.plugin(), AtomicCheckpointIO()],
+        logger=_loggers(options.logger) or False,
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        benchmark=False,
+    )
+
+
+def _loggers(given: dict[str, Any] | list[dict[str, Any]] | None) -> list[Logger]:
+    wanted = [given] if isinstance(given, dict) else given or []
+    return [instantiate(Key(Logger, None), logger) for logger in wanted]
+
+
+def _device(wanted: str) -> str:
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError("trainer.device is cuda, and torch sees no CUDA device here")
+    return wanted
+
+
+def _facts(
+    prepared: Prepared, module: LanguageModule, trainer: Trainer, monitor: ThroughputMonitor, peak: Peak
+) -> dict[str, Any]:
+    work, steps, rates = prepared.work, trainer.global_step, monitor.summary()
+    return {
+        "params": total_params(module.decoder),
+        "active_params": module.decoder.active_params(),
+        "num_steps": steps,
+        "planned_steps": prepared.num_steps,
+        "tokens": steps * work.tokens,
+        "training_flops": steps * work.training_flops,
+        "optimizer_flops": None if work.optimizer_flops is None else steps * work.optimizer_flops,
+        "flops": steps * work.flops,
+        "forward_flops_per_token": prepared.forward_flops_per_token,
+        "tokens_per_second": finite(rates.get("tokens_per_second")),
+        "mfu": finite(rates.get("mfu")),
+        "mfu_palm": finite(rates.get("mfu_palm")),
+        "peak_flops_per_second": peak.flops_per_second,
+        "peak_source": peak.source,
+        "peak_memory_bytes": rates.get("peak_memory_bytes"),
+        "peak_memory_kind": "cuda" if module.device.type == "cuda" else "rss",
+        "training_seconds": rates.get("training_seconds"),
+        "device": peak.device_name,
+        "lossless": prepared.store.tokenizer.lossless,
+        "cost_notes": prepared.cost_notes,
+    }
+
+
+def _score(trainer: Trainer, module: LanguageModule, data: TextData) -> dict[str, Any]:
+    """Bits per byte of the whole validation split, with the weights at the end of the budget."""
+    windows = data.evaluation_windows()
+    trainer.validate(module, dataloaders=windows, verbose=False)
+    bits_per_byte = float(module.validation.compute())
+    if not math.isfinite(bits_per_byte):
+        return {"status": "diverged", "reason": "validation loss not finite at the end"}
+    return {
+        "status": "ok",
+        "reason": None,
+        "validation_bits_per_byte": bits_per_byte,
+        "validation_nats": float(module.validation.nats),
+        "validation_bytes": windows.num_bytes,
+        "validation_targets": windows.num_targets,
+        "validation_stride": windows.stride,
+        "mean_context_bytes": windows.mean_context_bytes,
+    }
+
+
+def finite(value: float | None) -> float | None:
+    """JSON has no NaN: what was not measured is null."""
+    return value if value is not None and math.isfinite(value) else None
