@@ -122,8 +122,8 @@ def _seeds(given: Any, problems: list[str]) -> list[int]:
     """3 is seeds 0, 1, 2; a list names them."""
     if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
         return list(range(given))
-    if isinstance(given, list) and given and all(isinstance(s, int) and not isinstance(s, bool) for s in given):
-        if len(set(given)) == len(given):
-            return given
+    whole = isinstance(given, list) and all(isinstance(s, int) and not isinstance(s, bool) for s in given)
+    if whole and given and len(set(given)) == len(given):
+        return given
     problems.append(f"ablation.seeds: expected a number of seeds or a list of different ones, got {given!r}")
     return []

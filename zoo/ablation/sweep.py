@@ -47,8 +47,7 @@ def try_all(ablation: Ablation) -> None:
         try:
             recipe.built.try_on_meta(vocab_size=256)
         except RecipeError as error:
-            lines += [line.removeprefix(f"{name}: ") for line in error.lines]
-            lines[-len(error.lines) :] = [f"variant {name}: {line}" for line in lines[-len(error.lines) :]]
+            lines += [f"variant {name}: {line.removeprefix(f'{name}: ')}" for line in error.lines]
         for key in SCORED_ALIKE:
             if recipe.resolved["data"][key] != baseline[key]:
                 lines.append(
@@ -107,8 +106,7 @@ def sweep(
             engine = engine or LocalEngine(jobs=jobs)
             if todo:
                 _measure_peaks(arms, fit_jobs(jobs, len(todo)), say)
-            cells = [(name, seed, path) for name, seed, path in _cells(arms, ablation.seeds)]
-            with Progress(cells) as display:
+            with Progress(list(_cells(arms, ablation.seeds))) as display:
                 for event in engine.run(todo, {}):
                     display.update(event)
             return folder
