@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from zoo.accounting.budget import StepWork
@@ -94,20 +95,20 @@ class LanguageModule(LightningModule):
         materialise(decoder, "cpu")
         initialise(decoder, self._init, seed=self.seed, num_layers=decoder.num_layers)
         self.decoder = decoder
-        self._updated = [m for m in decoder.modules() if _acts_after_step(m)]
+        self._updated = [m for m in decoder.modules() if isinstance(m, Component) and _acts_after_step(m)]
         if self._compile:
             self.decoder.compile()
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         optimizer = self._make_optimizer(role_groups(self.decoder))
         if not isinstance(optimizer, Optimizer):
             decay_by_role(optimizer)  # torch.optim decays whatever it is given
-
-        def factor(step: int) -> float:
-            return self.schedule.factor(step, self.horizon.steps_at(step))
-
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: self.rate_factor(step))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def rate_factor(self, step: int) -> float:
+        """What the peak learning rate is multiplied by at optimizer step `step`."""
+        return self.schedule.factor(step, self.horizon.steps_at(step))
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         torch.manual_seed(stream_seed(self.seed, batch["step"], batch_idx, self.global_rank))
@@ -158,5 +159,5 @@ def stream_seed(*key: int) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
-def _acts_after_step(module: torch.nn.Module) -> bool:
-    return isinstance(module, Component) and type(module).after_step is not Component.after_step
+def _acts_after_step(component: Component) -> bool:
+    return type(component).after_step is not Component.after_step

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from zoo.prepare import Prepared
     from zoo.recipe import Recipe
 
+LAST_CHECKPOINT = "checkpoints/last.ckpt"  # where a run goes on from
 FINISHED = ("ok", "diverged")  # statuses that running again would only repeat
 
 

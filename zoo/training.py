@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from zoo.accounting.devices import Peak, peak_flops
-from zoo.callbacks.checkpoints import LAST, AtomicCheckpointIO, RunCheckpoints
+from zoo.callbacks.checkpoints import AtomicCheckpointIO, RunCheckpoints
 from zoo.callbacks.recorder import RunRecorder
 from zoo.callbacks.throughput import ThroughputMonitor
 from zoo.callbacks.time_budget import TimeBudget
@@ -23,6 +23,7 @@ from zoo.module import Horizon, LanguageModule
 from zoo.prepare import Prepared, quiet_warnings
 from zoo.recipe.build import instantiate
 from zoo.recipe.schema import Key
+from zoo.run import LAST_CHECKPOINT
 
 
 def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
@@ -46,12 +47,12 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
     )
     monitor = ThroughputMonitor(peak=peak, log_every=built.trainer.log_every)
     recorder = RunRecorder(folder, monitor, log_every=built.trainer.log_every)
-    checkpoints = RunCheckpoints(folder / "checkpoints", every=built.trainer.checkpoint_every)
+    checkpoints = RunCheckpoints((folder / LAST_CHECKPOINT).parent, every=built.trainer.checkpoint_every)
     callbacks: list[Callback] = [monitor, recorder, checkpoints]
     if built.budget.seconds is not None:
         callbacks.insert(0, TimeBudget(built.budget.seconds))
     trainer = _trainer(prepared, device, callbacks, folder)
-    last = folder / "checkpoints" / LAST
+    last = folder / LAST_CHECKPOINT
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=False)
     result = _facts(prepared, module, trainer, monitor, peak)
     if recorder.diverged is not None:

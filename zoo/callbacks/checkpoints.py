@@ -60,7 +60,8 @@ class RunCheckpoints(Checkpoint):
         if step == self._last_step:
             return
         self._last_step = step
-        validates = (batch_idx + 1) % int(trainer.val_check_batch) == 0
+        assert isinstance(trainer.val_check_batch, int)
+        validates = (batch_idx + 1) % trainer.val_check_batch == 0
         if self.every is not None and step % self.every == 0 and not validates:
             self._save(trainer)
 

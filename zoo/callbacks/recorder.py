@@ -11,8 +11,8 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from zoo.callbacks.throughput import ThroughputMonitor
 
+from zoo.callbacks.throughput import ThroughputMonitor
 from zoo.files import write_atomically
 from zoo.module import LanguageModule
 
@@ -74,11 +74,12 @@ class RunRecorder(Callback):
         if step % self.log_every == 0 or step == 1 or final:
             value = float(loss)
             self.last_loss = value
-            self._add(trainer, pl_module, loss=value, lr=self._rate(trainer))
+            rate = self._rate(trainer, pl_module)
+            self._add(trainer, pl_module, loss=value, lr=rate)
             if not math.isfinite(value):
                 self._diverge(trainer, step)
             for logger in trainer.loggers:
-                logger.log_metrics({"train/loss": value, "train/lr": self._rate(trainer)}, step)
+                logger.log_metrics({"train/loss": value, "train/lr": rate}, step)
         self._progress(trainer, pl_module, "train")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -99,14 +100,15 @@ class RunRecorder(Callback):
         self.diverged = step
         trainer.should_stop = True
 
-    def _rate(self, trainer: Trainer) -> float:
+    def _rate(self, trainer: Trainer, pl_module: LanguageModule) -> float:
         """The learning rate that the step which just ended was made with: the scheduler has moved on already."""
-        scheduler = trainer.lr_scheduler_configs[0].scheduler
-        return scheduler.base_lrs[0] * scheduler.lr_lambdas[0](trainer.global_step - 1)
+        peak_rate = trainer.optimizers[0].param_groups[0]["initial_lr"]
+        return peak_rate * pl_module.rate_factor(trainer.global_step - 1)
 
     def _add(self, trainer: Trainer, pl_module: LanguageModule, **values: float) -> None:
         step, latest = trainer.global_step, self.monitor.latest
-        row = {"step": step, "tokens": step * pl_module.work.tokens, "flops": step * pl_module.work.flops, **values}
+        spent = {"tokens": step * pl_module.work.tokens, "flops": step * pl_module.work.flops}
+        row: dict[str, float | str] = {"step": step, **spent, **values}
         for column, name in (("seconds", "training_seconds"), ("tokens_per_second",) * 2, ("mfu",) * 2):
             value = latest.get(name)
             row[column] = value if value is not None and math.isfinite(value) else ""

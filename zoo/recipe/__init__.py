@@ -154,4 +154,4 @@ def _list(dumper: _Dumper, value: list[Any]) -> yaml.SequenceNode:
 
 _Dumper.add_representer(float, _float)
 _Dumper.add_representer(list, _list)
-_Dumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign,assignment]
+_Dumper.ignore_aliases = lambda self, data: True  # type: ignore[method-assign]

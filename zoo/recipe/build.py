@@ -10,7 +10,7 @@ import torch
 from zoo.component import Component
 from zoo.recipe.errors import Problem, RecipeError
 from zoo.recipe.schema import Key, section_keys
-from zoo.recipe.typecheck import parser_of
+from zoo.recipe.typecheck import parse_value, parser_of
 
 if TYPE_CHECKING:
     from zoo.decoder import Decoder
@@ -99,7 +99,7 @@ def build(resolved: dict[str, Any]) -> Built:
 def instantiate(key: Key, value: Any) -> Any:
     """One value of a recipe as an object; a component that needs the model becomes a factory."""
     parser = parser_of(key.annotation)
-    return parser.instantiate(parser.parse_object({"value": value})).value
+    return parser.instantiate(parse_value(parser, value)).value
 
 
 def refusal(error: BaseException) -> str:

@@ -43,14 +43,14 @@ def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Tree:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, (str, int, float)) or isinstance(key, bool):
             raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice", key_node.start_mark)
         seen.add(key)
     loader.flatten_mapping(node)
-    return {str(k): v for k, v in loader.construct_pairs(node, deep=True)}  # type: ignore[no-untyped-call]
+    return {str(k): v for k, v in loader.construct_pairs(node, deep=True)}
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _int)
@@ -97,8 +97,8 @@ def read_chain(path: Path | str) -> list[Layer]:
             raise RecipeError([f"{current}: {what}{nearest(current.name, names)}{asked_by}"])
         resolved = current.resolve()
         if resolved in seen:
-            names = " -> ".join(p.name for p in [*seen[seen.index(resolved) :], resolved])
-            raise RecipeError([f"base: a cycle: {names}"], str(path))
+            round_trip = " -> ".join(p.name for p in [*seen[seen.index(resolved) :], resolved])
+            raise RecipeError([f"base: a cycle: {round_trip}"], str(path))
         seen.append(resolved)
         tree = parse_yaml(current.read_text(encoding="utf-8"), str(current))
         tree = {} if tree is None else tree

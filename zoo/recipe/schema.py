@@ -10,6 +10,8 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from torch import nn
+
 from zoo.families import FAMILIES, base_class, variants
 from zoo.recipe.errors import Problem, listing, nearest
 
@@ -60,9 +62,12 @@ def keys_of(target: type, given: frozenset[str] = frozenset()) -> dict[str, Key]
     Raises:
         ValueError: the constructor takes **kwargs, so nothing could check a recipe's keys.
     """
-    hints = typing.get_type_hints(target.__init__, include_extras=True)
+    constructor: Callable[..., None] = getattr(target, "__init__")  # noqa: B009, mypy takes the dotted form for an instance
+    if constructor in (object.__init__, nn.Module.__init__):
+        return {}  # the class has no constructor of its own
+    hints = typing.get_type_hints(constructor, include_extras=True)
     keys = {}
-    for name, parameter in list(inspect.signature(target.__init__).parameters.items())[1:]:
+    for name, parameter in list(inspect.signature(constructor).parameters.items())[1:]:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             raise ValueError(f"{target.__name__} takes {parameter}: nothing could check a recipe's keys")
         if name not in given:
@@ -182,6 +187,3 @@ def each_component(value: Any) -> Iterator[dict[str, Any]]:
     elif isinstance(value, list):
         for inner in value:
             yield from each_component(inner)
-
-
-Check = Callable[[str, Any, Any], str | None]  # (key, annotation, value) -> what is wrong with the value

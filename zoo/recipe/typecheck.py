@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from functools import cache
@@ -34,7 +35,7 @@ def type_problem(annotation: Any, value: Any) -> str | None:
             words = [str(word) for word in get_args(kind)]
             return None if value in words else f"expected one of {', '.join(words)}, {came}{nearest(value, words)}"
     try:
-        parser_of(annotation).parse_object({"value": value})
+        parse_value(parser_of(annotation), value)
     except Exception:
         return f"expected {spoken(annotation)}, {came}"
     return None
@@ -52,6 +53,11 @@ def parser_of(annotation: Any) -> Any:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_argument("--value", type=annotation)
     return parser
+
+
+def parse_value(parser: Any, value: Any) -> Any:
+    """A value as the parser's namespace; of a copy, for jsonargparse rewrites the lists it is given."""
+    return parser.parse_object({"value": copy.deepcopy(value)})
 
 
 def spoken(annotation: Any) -> str:
