@@ -71,8 +71,8 @@ class Cost:
 class Context:
     """What a forward knows besides its input; one object travels through all layers of one call."""
 
-    positions_BT: Tensor  # absolute positions, so that left padding and a cache offset are right
-    documents_BT: Tensor | None = None  # document of each token: attention never crosses from one into another
+    positions_BT: Tensor  # absolute positions, so that a cache offset is right; they rise by one, or start again with a document
+    documents_BT: Tensor | None = None  # of each token: attention never crosses; padding is a document of its own
     cache: Any | None = None  # zoo.attention.base.Cache
     shared: dict[str, Any] = field(default_factory=dict)  # first-layer values, x0, tables that all layers use
     losses: dict[tuple[int, str], Tensor] = field(default_factory=dict)

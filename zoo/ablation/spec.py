@@ -82,6 +82,7 @@ def load_ablation(
     recipes = _resolve_variants(variants, base, chain, path, problems)
     if problems:
         raise RecipeError(problems, str(path))
+    assert isinstance(baseline, str)
     return Ablation(path.stem, baseline, seed_list, recipes, {**base, "ablation": {**section, "seeds": seed_list}})
 
 

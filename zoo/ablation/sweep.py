@@ -12,12 +12,12 @@ from typing import Any
 import torch
 import yaml
 from filelock import FileLock, Timeout
+
 from zoo.ablation.engines.base import Engine
 from zoo.ablation.engines.local import LocalEngine, fit_jobs
 from zoo.ablation.progress import Progress
-from zoo.accounting.devices import peak_flops
-
 from zoo.ablation.spec import Ablation
+from zoo.accounting.devices import peak_flops
 from zoo.files import write_atomically
 from zoo.prepare import Prepared, prepare
 from zoo.recipe import RecipeError

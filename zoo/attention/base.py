@@ -14,7 +14,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from zoo.component import Component, Context, Cost, linear_cost, linear_roles
+from zoo.component import Component, Context, Cost, factory_class, linear_cost, linear_roles
 from zoo.positions.base import Position, PositionFactory, RotaryPosition, ScorePosition
 
 
@@ -109,6 +109,10 @@ class KVCache:
     """Keys and values of the last `capacity` tokens, with their positions and documents.
 
     Keys are stored turned by their absolute position, so that nothing is computed twice.
+
+    Args:
+        batch_size, capacity, num_kv_heads, head_dim: shape; capacity in tokens.
+        rolling: whether the oldest tokens make room for new ones, because no query reads that far back.
     """
 
     def __init__(
@@ -118,10 +122,11 @@ class KVCache:
         num_kv_heads: int,
         head_dim: int,
         *,
+        rolling: bool = False,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ):
-        self.capacity = capacity
+        self.capacity, self.rolling = capacity, rolling
         self.length = 0  # slots in use
         self.keys_BKSE = torch.zeros(batch_size, num_kv_heads, capacity, head_dim, device=device, dtype=dtype)
         self.values_BKSE = torch.zeros_like(self.keys_BKSE)
@@ -140,14 +145,21 @@ class KVCache:
 
     def append(self, k_BKTE: Tensor, v_BKTE: Tensor, positions_BT: Tensor, documents_BT: Tensor | None) -> list[Tensor]:
         """Remember new tokens; returns [keys, values, positions, documents] that the new queries may read: what was
-        remembered before, then all new ones. Of those, the last `capacity` stay."""
+        remembered before, then all new ones. Of those, the last `capacity` stay.
+
+        Raises:
+            ValueError: more tokens than a cache that does not roll was made for.
+        """
+        length = self.length + k_BKTE.shape[2]
+        if length > self.capacity and not self.rolling:
+            raise ValueError(f"the cache was made for max_len={self.capacity} tokens, and these make {length}")
         if documents_BT is None:
             documents_BT = torch.zeros_like(positions_BT)
         new = (k_BKTE, v_BKTE, positions_BT, documents_BT)
         stored = (self.keys_BKSE, self.values_BKSE, self.positions_BS, self.documents_BS)
         axes = (2, 2, 1, 1)
         readable = []
-        kept = min(self.capacity, self.length + k_BKTE.shape[2])
+        kept = min(self.capacity, length)
         for tensor, fresh, axis in zip(stored, new, axes, strict=True):
             seen = torch.cat([tensor.narrow(axis, 0, self.length), fresh.to(tensor.dtype)], dim=axis)
             tensor.narrow(axis, 0, kept).copy_(seen.narrow(axis, seen.shape[axis] - kept, kept))
@@ -196,11 +208,11 @@ class HeadAttention(Attention):
         self.k = nn.Linear(d_model, num_kv_heads * self.head_dim, bias=bias)
         self.v = nn.Linear(d_model, num_kv_heads * self.head_dim, bias=bias)
         self.out = nn.Linear(num_heads * self.head_dim, d_model, bias=bias)
+        if position is not None and not issubclass(kind := factory_class(position), self.accepts):
+            names = " or ".join(accepted.__name__ for accepted in self.accepts)
+            raise ValueError(f"{type(self).__name__} takes a {names}, not {kind.__name__}")
         self.position = None if position is None else position(num_heads=num_heads, head_dim=self.head_dim)
         self.roles = linear_roles("matrix", q=self.q, k=self.k, v=self.v) | linear_roles("residual_out", out=self.out)
-        if self.position is not None and not isinstance(self.position, self.accepts):
-            names = " or ".join(kind.__name__ for kind in self.accepts)
-            raise ValueError(f"{type(self).__name__} takes a {names}, not {type(self.position).__name__}")
 
     @abstractmethod
     def mix(self, q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Mask) -> Tensor:
@@ -245,7 +257,9 @@ class HeadAttention(Attention):
         self, batch_size: int, max_len: int, *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
     ) -> KVCache:
         capacity = self._capacity(max_len)
-        return KVCache(batch_size, capacity, self.num_kv_heads, self.head_dim, device=device, dtype=dtype)
+        rolling = self.window is not None and capacity == self.window - 1
+        shape = (batch_size, capacity, self.num_kv_heads, self.head_dim)
+        return KVCache(*shape, rolling=rolling, device=device, dtype=dtype)
 
     def cache_bytes(self, batch_size: int, max_len: int, dtype: torch.dtype = torch.float32) -> int:
         return KVCache.bytes_for(batch_size, self._capacity(max_len), self.num_kv_heads, self.head_dim, dtype)

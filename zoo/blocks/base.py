@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from zoo.attention.base import Attention, AttentionFactory
+from zoo.attention.base import Attention
 from zoo.component import Component, Context, Cost
 from zoo.ffns.base import Ffn, FfnFactory
 from zoo.norms.base import NormFactory
@@ -28,9 +28,15 @@ class Block(Component):
         return self.attention.cost(seq_len, past_len) + self.ffn.cost(seq_len, past_len)
 
 
+class MixerFactory(Protocol):
+    """An `AttentionFactory` whose position is settled: the decoder knows it, the block does not."""
+
+    def __call__(self, *, d_model: int, layer: int) -> Attention: ...
+
+
 class BlockFactory(Protocol):
     def __call__(
-        self, *, d_model: int, attention: AttentionFactory, ffn: FfnFactory, norm: NormFactory, layer: int
+        self, *, d_model: int, attention: MixerFactory, ffn: FfnFactory, norm: NormFactory, layer: int
     ) -> Block: ...
 
 

@@ -29,13 +29,12 @@ def _as_overrides(budget: dict[str, float]) -> list[str]:
 def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     from zoo.ablation.engines.local import LocalEngine
     from zoo.ablation.progress import Progress
-    from zoo.callbacks import LAST_CHECKPOINT
     from zoo.prepare import prepare
-    from zoo.run import FINISHED, read_result, run_folder
+    from zoo.run import FINISHED, LAST_CHECKPOINT, read_result, run_folder
 
     prepared = prepare(recipe, progress=print)
     folder = run_folder(arguments.runs, prepared, recipe.seed)
-    started = (folder / "checkpoints" / LAST_CHECKPOINT).exists()
+    started = (folder / LAST_CHECKPOINT).exists()
     if arguments.restart:
         _clear(folder)
     elif read_result(folder).get("status") in FINISHED:

@@ -29,3 +29,14 @@ def matched_width(d_model: int, num_matrices: int, multiple_of: int = 8) -> int:
         raise ValueError(f"multiple_of={multiple_of} must be at least 1")
     exact = 8 * d_model / num_matrices
     return max(1, round(exact / multiple_of)) * multiple_of
+
+
+def check_width(d_ff: int) -> int:
+    """An inner width that was given.
+
+    Raises:
+        ValueError: it is below 1.
+    """
+    if d_ff < 1:
+        raise ValueError(f"d_ff={d_ff} must be at least 1")
+    return d_ff

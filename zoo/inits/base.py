@@ -52,8 +52,18 @@ def initialise(model: nn.Module, init: Init, *, seed: int, num_layers: int) -> N
 
 
 def materialise(model: nn.Module, device: torch.device | str) -> None:
-    """Turn a model built on the meta device into one on `device`: storage for all, buffers filled again."""
+    """Turn a model built on the meta device into one on `device`: storage for all, buffers filled again.
+
+    `to_empty` gives each owner of a shared parameter one of its own (a tied head comes loose): they are joined again.
+    """
+    owners: dict[nn.Parameter, list[tuple[nn.Module, str]]] = {}
+    for module in model.modules():
+        for local, parameter in module.named_parameters(recurse=False):
+            owners.setdefault(parameter, []).append((module, local))
     model.to_empty(device=device)
+    for (first, name), *others in owners.values():
+        for module, local in others:
+            setattr(module, local, getattr(first, name))
     for module in model.modules():
         if isinstance(module, Component):
             module.reset_buffers()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from zoo.component import Component
@@ -20,3 +21,19 @@ class NormFactory(Protocol):
     """Builds a norm over a last axis of `d_model` (an attention that norms its queries passes head_dim here)."""
 
     def __call__(self, *, d_model: int) -> Norm: ...
+
+
+def at_least_fp32(x: Tensor) -> Tensor:
+    """x in the dtype of its statistics: fp32 for anything narrower, fp64 stays. Autocast does not undo it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def check_eps(eps: float) -> float:
+    """What is added under the root.
+
+    Raises:
+        ValueError: it is not above 0, so that zeros would become NaN.
+    """
+    if eps <= 0:
+        raise ValueError(f"eps={eps} must be above 0: it keeps a row of zeros finite")
+    return eps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
@@ -12,6 +12,10 @@ from zoo.component import Component
 
 class Position(Component):
     """Root of the three kinds below; extend one of those instead."""
+
+    @abstractmethod
+    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Each kind says what it takes."""
 
 
 class InputPosition(Position):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 
 if TYPE_CHECKING:  # importing Lightning costs seconds; a planner never needs it
     from lightning.pytorch.plugins.precision import Precision as LightningPrecision
+
+MatmulPrecision = Literal["highest", "high", "medium"]
 
 
 class Precision(ABC):
@@ -18,6 +20,7 @@ class Precision(ABC):
     param_bytes: ClassVar[int]  # weights, with their master copy if there is one
     gradient_bytes: ClassVar[int]
     state_dtype: ClassVar[torch.dtype]  # what optimizer state is kept in
+    matmul: MatmulPrecision = "highest"  # torch's switch for products of float32: decides their peak too
 
     @abstractmethod
     def plugin(self) -> LightningPrecision:

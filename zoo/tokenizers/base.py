@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 END_OF_TEXT = "<|endoftext|>"
 
 
 class Tokenizer(ABC):
-    """Options are constructor arguments; what `train` learns is state, kept by `save` and `load`.
+    """Options are constructor arguments; what `train` learns is state, kept by `save` and `load`. What needs training
+    and has none raises `untrained()`.
 
     Special tokens are split off first, longest match first, and nothing merges across them. They take the first ids:
     `specials[i]` has id i.
@@ -21,6 +23,17 @@ class Tokenizer(ABC):
 
     lossless: ClassVar[bool] = True  # decode(encode(text)) == text for every str that UTF-8 can encode
     specials: tuple[str, ...] = (END_OF_TEXT,)
+    options: dict[str, Any]  # the constructor's arguments, defaults included: with the class, what `train` depends on
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        if cls.__init__ is not object.__init__:
+            bound = inspect.signature(cls.__init__).bind_partial(self, *args, **kwargs)
+            bound.apply_defaults()
+            self.options = dict(list(bound.arguments.items())[1:])
+        else:
+            self.options = {}
+        return self
 
     @property
     @abstractmethod
@@ -67,9 +80,11 @@ class Tokenizer(ABC):
         `disallowed_special` (by default every one that is not allowed) is an error; any other is plain text.
 
         Raises:
-            ValueError: a disallowed special string stands in the text.
+            ValueError: a disallowed special string stands in the text, or an allowed one is not of this tokenizer.
         """
         allowed = set(self.specials) if allowed_special == "all" else set(allowed_special)
+        if unknown := sorted(allowed - set(self.specials)):
+            raise ValueError(f"allowed_special names {unknown[0]!r}: expected some of {', '.join(self.specials)}")
         refused = set(self.specials) - allowed if disallowed_special == "all" else set(disallowed_special)
         if found := _first_special(text, refused):
             raise ValueError(
@@ -96,20 +111,27 @@ class Tokenizer(ABC):
         """Read what `save` wrote.
 
         Raises:
-            ValueError: the file is another tokenizer's.
+            ValueError: the file is another tokenizer's, or its special tokens are others, which shifts every id.
         """
         body = json.loads(Path(path).read_text(encoding="utf-8"))
         if body.get("tokenizer") != type(self).__name__:
             raise ValueError(f"{path} holds a {body.get('tokenizer')}, not a {type(self).__name__}")
+        if body["specials"] != list(self.specials):
+            raise ValueError(f"{path} has the special tokens {body['specials']}: expected {list(self.specials)}")
         self.load_state(body["state"])
 
     def check_ids(self, ids: Sequence[int]) -> None:
         """Raises:
         ValueError: an id is not of this tokenizer.
         """
-        for i in ids:
-            if not 0 <= i < self.vocab_size:
-                raise ValueError(f"id {i} is not in [0, {self.vocab_size})")
+        vocab_size = self.vocab_size
+        if len(ids) and (min(ids) < 0 or max(ids) >= vocab_size):
+            wrong = next(i for i in ids if not 0 <= i < vocab_size)
+            raise ValueError(f"id {wrong} is not in [0, {vocab_size})")
+
+    def untrained(self) -> ValueError:
+        """The error to raise where something is asked that only training can tell."""
+        return ValueError(f"this {type(self).__name__} is not trained: call train(texts) or load(path) first")
 
 
 def _any_of(specials: Collection[str]) -> str:

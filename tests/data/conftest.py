@@ -1,0 +1,8 @@
+"""`data_doubles`, the doubles of this folder, can be imported by its tests and by the processes they start."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zoo.data import TextFiles
+from zoo.data.corpora import text_files
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def documents(*paths: str, **options: str) -> list[str]:
+    return list(TextFiles(paths=paths, **options).documents())
+
+
+def test_files_come_in_the_order_asked_the_matches_of_a_glob_sorted_and_each_once(folder: Path) -> None:
+    for name in ("b.txt", "a.txt", "deep/er/c.txt", "[x].txt"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+    assert documents("b.txt", "?.txt", "deep/**/*.txt", "./a.txt") == ["b.txt", "a.txt", "deep/er/c.txt"]
+    assert documents("[x].txt") == ["[x].txt"]  # a name that is there is no glob
+
+
+def test_text_is_taken_as_it_is(folder: Path) -> None:
+    (folder / "a.txt").write_bytes("\ufeffé\r\nb\r".encode())
+    assert documents("a.txt") == ["\ufeffé\r\nb\r"]
+
+
+@given(
+    st.lists(st.text("ab-é\n", max_size=6), max_size=8),
+    st.sampled_from(["--", "\n\n", "é", "<|e|>"]),
+    st.integers(1, 9),
+)
+def test_separated_documents_are_those_of_split(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str], separator: str, chunk_bytes: int
+) -> None:
+    text = separator.join(pieces)
+    path = tmp_path_factory.mktemp("split") / "a.txt"
+    path.write_bytes(text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(text_files, "_CHUNK_BYTES", chunk_bytes)
+        found = documents(str(path), separator=separator)
+    assert found == [piece for piece in text.split(separator) if piece]
+
+
+@given(
+    st.lists(st.text(max_size=8).filter(lambda t: t.isascii() or t.encode("utf-8", "ignore").decode() == t), max_size=6)
+)
+def test_json_lines_round_trip(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
+    path.write_text("".join(json.dumps({"id": 1, "body": text}) + "\n\n" for text in texts))
+    assert documents(str(path), text_field="body") == [text for text in texts if text]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error"),
+    [
+        ("a.txt", "aé".encode() + b"\xff", "a.txt: not UTF-8 at byte 3 (0xff)"),
+        ("a.txt", b"ab--c\xe9d", "a.txt: not UTF-8 at byte 5 (0xe9)"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": "\xff"}', "a.jsonl: not UTF-8 at byte 24 (0xff)"),
+        ("a.jsonl", b'{"text": "a"}\n\n{"text": "a}\n', "a.jsonl:3: not JSON: Unterminated string"),
+        ("a.jsonl", b'{"Text": "a", "id": 3}', "a.jsonl:1: no field 'text'; fields there: Text, id"),
+        (
+            "a.jsonl",
+            b'{"texts": "a", "id": 3}',
+            "a.jsonl:1: no field 'text'; fields there: texts, id; did you mean 'texts'?",
+        ),
+        ("a.jsonl", b"{}", "a.jsonl:1: no field 'text'; fields there: none"),
+        ("a.jsonl", b'["a"]', "a.jsonl:1: expected a JSON object with a field 'text', got ['a']"),
+        ("a.jsonl", b'{"text": 3}', "a.jsonl:1: expected text in the field 'text', got 3"),
+        ("a.jsonl", b'{"text": "\\ud800"}', "a.jsonl:1: '\\ud800' is no character that UTF-8 can encode"),
+        ("a.md", b"a", "a.md: expected a file of .txt or .jsonl, got '.md'"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_with_the_place(
+    folder: Path, name: str, content: bytes, error: str
+) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{re.escape(error)}") as caught:
+        documents(name, separator="--")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_file(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    with pytest.raises(ValueError, match=re.escape(f"no file matches 'a*.txt' in {folder}")):
+        TextFiles(paths=["a*.txt"]).fingerprint()
+    with pytest.raises(ValueError, match=r"no file matches 'sub/' in .*: it is a folder, as a glob sub/\*\.txt$"):
+        documents("sub/")
+
+
+def test_arguments_that_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^paths='a.txt': expected a list of files or globs$"):
+        TextFiles(paths="a.txt")
+    with pytest.raises(ValueError, match=r"^paths=\[\]: expected a list of files or globs$"):
+        TextFiles(paths=[])
+    with pytest.raises(ValueError, match=r"^separator='' separates nothing: expected text, or null"):
+        TextFiles(paths=["a.txt"], separator="")
+
+
+def test_the_fingerprint_is_of_contents_and_options_not_of_places(folder: Path) -> None:
+    for name, text in {"a.txt": "one", "b.txt": "two", "copy.txt": "one", "a.jsonl": "one"}.items():
+        (folder / name).write_text(text)
+    assert TextFiles(paths=["a.txt"]).fingerprint() == TextFiles(paths=["copy.txt"]).fingerprint()
+    different = [
+        TextFiles(paths=["a.txt"]),
+        TextFiles(paths=["b.txt"]),
+        TextFiles(paths=["a.txt", "b.txt"]),
+        TextFiles(paths=["b.txt", "a.txt"]),
+        TextFiles(paths=["a.jsonl"]),
+        TextFiles(paths=["a.txt"], separator="n"),
+        TextFiles(paths=["a.txt"], text_field="body"),
+    ]
+    assert len({corpus.fingerprint() for corpus in different}) == len(different)

@@ -1,0 +1,64 @@
+"""The plain feed-forward layer of the Transformer: up, activation, down.
+
+Source: Vaswani et al. 2017, arXiv 1706.03762 (relu). Other activations: gelu, Hendrycks & Gimpel 2016,
+arXiv 1606.08415 (exact, by erf; GPT-2 used the tanh approximation); relu2, So et al. 2021, arXiv 2109.08668; silu,
+Elfwing, Uchibe & Doya 2017, arXiv 1702.03118.
+Equation: y = W_down act(W_up x).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from zoo.component import Context, Cost, linear_cost, linear_roles
+from zoo.ffns import _activations
+from zoo.ffns.base import Ffn, check_width, matched_width
+
+ACTIVATIONS = {
+    "gelu": _activations.gelu,
+    "gelu_tanh": _activations.gelu_tanh,
+    "relu": _activations.relu,
+    "relu2": _activations.relu2,
+    "silu": _activations.silu,
+}
+
+
+class MLP(Ffn):
+    """Two matrices.
+
+    Args:
+        d_model: width of the stream.
+        layer: index of the layer, from 0; nothing depends on it.
+        d_ff: inner width; None: 4 d_model, rounded to `multiple_of`.
+        activation: between the matrices.
+        bias: whether both add a bias.
+        multiple_of: of the default width, in channels.
+
+    Raises:
+        ValueError: an unknown activation, or a width below 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        d_model: int,
+        layer: int,
+        d_ff: int | None = None,
+        activation: Literal["gelu", "gelu_tanh", "relu", "relu2", "silu"] = "gelu",
+        bias: bool = False,
+        multiple_of: int = 8,
+    ):
+        super().__init__()
+        self.activation = _activations.choose(activation, ACTIVATIONS)
+        self.d_ff = matched_width(d_model, 2, multiple_of) if d_ff is None else check_width(d_ff)
+        self.up = nn.Linear(d_model, self.d_ff, bias=bias)
+        self.down = nn.Linear(self.d_ff, d_model, bias=bias)
+        self.roles = linear_roles("matrix", up=self.up) | linear_roles("residual_out", down=self.down)
+
+    def forward(self, x_BTD: Tensor, ctx: Context) -> Tensor:
+        return self.down(self.activation(self.up(x_BTD)))
+
+    def cost(self, seq_len: int, past_len: int = 0) -> Cost:
+        return linear_cost(seq_len, self.up, self.down)

@@ -1,0 +1,1 @@
+"""Finished runs -> table and plot: pure functions of the run folders."""

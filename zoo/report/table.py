@@ -1,0 +1,182 @@
+"""One table in four dresses: Markdown and terminal for people, CSV and JSON for programs.
+
+All have the same columns. People get rounded numbers with units, programs full precision with the unit in the name.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from zoo.ablation.stats import Interval
+from zoo.report import format as fmt
+from zoo.report.notes import DIFFERENT, differs, notes
+from zoo.report.rows import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = (
+    "variant",
+    "params",
+    "FLOPs",
+    "tokens",
+    "bits per byte",
+    "95 % CI",
+    "difference from baseline",
+    "95 % CI of difference",
+    "tokens/s",
+    "MFU",
+    "peak memory",
+    "status",
+)
+TEXT_COLUMNS = ("variant", "status")  # the others are numbers and stand at the right
+STATUS_CHARS = 60  # longer reasons stand whole in the footer
+STACKED = {"95 % CI": "bits per byte", "95 % CI of difference": "difference from baseline"}  # in a narrow terminal
+
+
+def to_markdown(rows: Sequence[Row], footer: Sequence[str] = ()) -> str:
+    """A GitHub table and under it the footer: the given lines, then those that follow from the results."""
+    cells = [[_escape(cell) for cell in row] for row in _cells(rows)]
+    rule = [":---" if heading in TEXT_COLUMNS else "---:" for heading in HEADINGS]
+    lines = ["| " + " | ".join(line) + " |" for line in (HEADINGS, rule, *cells)]
+    feet = ["- " + _one_line(line).replace("<", "&lt;") for line in (*footer, *notes(rows))]
+    return "\n".join([*lines, "", *feet]) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """One line per row; an empty cell is not measured."""
+    records = [_record(row) for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
+
+
+def to_json(rows: Sequence[Row], footer: Sequence[str] = ()) -> str:
+    """{"rows": [...], "footer": [...]}; null is not measured."""
+    body = {"rows": [_record(row) for row in rows], "footer": [*footer, *notes(rows)]}
+    return json.dumps(body, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def print_table(rows: Sequence[Row], footer: Sequence[str] = (), stream: TextIO | None = None) -> None:
+    """Show the table in a terminal; where that is narrow, intervals stand under their means.
+
+    What is no terminal gets lines as long as they need to be.
+    """
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.text import Text
+
+    stream = sys.stdout if stream is None else stream
+    console = Console(file=stream, highlight=False)
+    table = _rich(rows, stacked=False)
+    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    if not console.is_terminal:
+        console = Console(file=stream, highlight=False, width=needed)
+    elif needed > console.width:
+        table = _rich(rows, stacked=True)
+    console.print(table)
+    for line in (*footer, *notes(rows)):
+        console.print(Text(_one_line(line), style="yellow" if line.startswith("WARNING") else "dim"), soft_wrap=True)
+
+
+def _rich(rows: Sequence[Row], *, stacked: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    headings = [heading for heading in HEADINGS if not (stacked and heading in STACKED)]
+    for heading in headings:
+        under = next((f"\n{interval}" for interval, mean in STACKED.items() if stacked and mean == heading), "")
+        left = heading in TEXT_COLUMNS
+        table.add_column(
+            Text(heading + under), justify="left" if left else "right", no_wrap=not stacked or not left, overflow="fold"
+        )
+    for row, cells in zip(rows, _cells(rows), strict=True):
+        texts = dict(zip(HEADINGS, cells, strict=True))
+        for interval, mean in STACKED.items() if stacked else ():
+            texts[mean] += "" if texts[interval] == fmt.NONE else f"\n{texts[interval]}"
+        style = "" if row.status == "ok" else "red"
+        table.add_row(*(Text(texts[heading]) for heading in headings), style="bold" if row.is_baseline else style)
+    return table
+
+
+def _cells(rows: Sequence[Row]) -> list[list[str]]:
+    """The table for people, without its headings."""
+    values, differences = [row.bits_per_byte for row in rows], [row.difference for row in rows]
+    decimals, fine = fmt.decimals_for(values), fmt.decimals_for(differences)
+    cells = []
+    for row in rows:
+        diverged = any(result.get("status") == "diverged" for result in row.results.values())
+        cells.append(
+            [
+                _name(row, rows),
+                fmt.count(row.params),
+                fmt.flops(row.flops),
+                fmt.count(row.tokens),
+                "diverged" if diverged else fmt.mean(row.bits_per_byte, decimals),
+                fmt.ends(row.bits_per_byte, decimals),
+                "baseline" if row.is_baseline else fmt.mean(row.difference, fine, signed=True),
+                fmt.ends(row.difference, fine, signed=True),
+                fmt.count(row.tokens_per_second),
+                fmt.percent(row.mfu),
+                fmt.memory(row.peak_memory_bytes),
+                _shorten(_one_line(row.status)),
+            ]
+        )
+    return cells
+
+
+def _name(row: Row, rows: Sequence[Row]) -> str:
+    return f"{row.name} {DIFFERENT}" if differs(row, rows) else row.name
+
+
+def _record(row: Row) -> dict[str, Any]:
+    """The table for programs: full precision, units in the names."""
+    value, difference = row.bits_per_byte or _NOTHING, row.difference or _NOTHING
+    return {
+        "variant": row.name,
+        "params": row.params,
+        "flops": row.flops,
+        "tokens": row.tokens,
+        "bits_per_byte": None if row.bits_per_byte is None else value.mean,
+        "bits_per_byte_low": value.low,
+        "bits_per_byte_high": value.high,
+        "difference": None if row.difference is None else difference.mean,
+        "difference_low": difference.low,
+        "difference_high": difference.high,
+        "tokens_per_second": row.tokens_per_second,
+        "mfu": row.mfu,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "status": row.status,
+        "is_baseline": row.is_baseline,
+        "num_seeds": value.n,
+        "num_paired_seeds": difference.n,
+        "active_params": row.active_params,
+        "training_flops": row.training_flops,
+        "optimizer_flops": row.optimizer_flops,
+        "mfu_palm": row.mfu_palm,
+    }
+
+
+_NOTHING = Interval(0.0, None, None, 0)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _escape(cell: str) -> str:
+    return re.sub(r"([|\\])", r"\\\1", _one_line(cell)).replace("<", "&lt;")
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= STATUS_CHARS else text[: STATUS_CHARS - 1] + "…"
