@@ -100,7 +100,7 @@ def _out_of_memory(error: Exception) -> bool:
 
 def _exit_at_end_of_input() -> None:
     """An engine holds the other end of the pipe: when it dies, however it dies, this worker goes too."""
-    while sys.stdin.buffer.read(4096):
+    while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter shuts down
         pass
     os._exit(143)
 

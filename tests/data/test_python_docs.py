@@ -142,7 +142,7 @@ def test_two_processes_read_the_same() -> None:
     script = """
 import hashlib
 from zoo.data.corpora.python_docs import PythonDocs
-every, PythonDocs._modules = PythonDocs().fingerprint(), lambda self, m=PythonDocs._modules: m(self)[::5]
+every, PythonDocs._modules = PythonDocs().fingerprint(), lambda self, m=PythonDocs._modules: m(self)[::20]
 print(every, hashlib.sha256("\\0".join(PythonDocs().documents()).encode()).hexdigest())
 """
     processes = [

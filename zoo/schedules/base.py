@@ -33,7 +33,7 @@ def decay_progress(step: int, num_steps: int, start_step: int) -> float:
     """How far the decay has gone: 0 up to `start_step`, 1 at `num_steps` and after."""
     if step >= num_steps:
         return 1.0
-    return max(0.0, (step - start_step) / (num_steps - start_step))
+    return 0.0 if step <= start_step else (step - start_step) / (num_steps - start_step)
 
 
 def check_share(name: str, value: float) -> float:

@@ -1,0 +1,192 @@
+"""FLOPs of a training step: equal to torch's counter for whole models, equal to published numbers, never guessed."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tests.small import EXCHANGES, VOCAB, build_decoder, exchange_id
+from zoo.accounting.flops import count_flops, forward_flops, training_flops
+from zoo.attention import FullAttention, SlidingWindowAttention
+from zoo.blocks import PostNorm
+from zoo.component import Component, Cost, Embedding, linear_cost, total_params
+from zoo.decoder import Decoder
+from zoo.ffns import GLU, MLP
+from zoo.heads import LinearHead, TiedHead
+from zoo.norms import LayerNorm, RMSNorm
+
+
+def on_meta(**changes: Any) -> Decoder:
+    with torch.device("meta"):
+        return build_decoder(**changes)
+
+
+def freeze(model: nn.Module, trains: str) -> None:
+    """Only parameters whose name starts with one of these (comma between) train."""
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith(tuple(trains.split(","))))
+
+
+def counted(model: Decoder, seq_len: int) -> tuple[int, int]:
+    """FLOPs that the counter sees of a real forward, and of a real forward and backward."""
+    with torch.device("meta"):
+        ids_BT = torch.zeros(1, seq_len, dtype=torch.long)
+        forward = count_flops(lambda: model.loss(ids_BT, ids_BT))
+        both = count_flops(lambda: model.loss(ids_BT, ids_BT).nats_sum.backward())
+    return forward, both
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES, ids=exchange_id)
+def test_whole_model_equals_the_counter(exchange: tuple[str, type]) -> None:
+    slot, part = exchange
+    model = on_meta(**{slot: part})
+    forward, both = counted(model, 73)
+    assert forward_flops(model.parts(), 73, palm=True) == model.cost(73).palm == forward
+    assert training_flops(model.parts(), 73, palm=True) == both == 3 * forward
+
+
+@settings(max_examples=8, deadline=None)
+@given(seq_len=st.integers(1, 90), window=st.integers(1, 90), kv_heads=st.sampled_from([1, 2, 4]), tied=st.booleans())
+def test_drawn_models_equal_the_counter(seq_len: int, window: int, kv_heads: int, tied: bool) -> None:
+    attention = functools.partial(SlidingWindowAttention, window=window, num_kv_heads=kv_heads)
+    model = on_meta(attention=attention, head=TiedHead if tied else LinearHead)
+    forward, both = counted(model, seq_len)
+    assert training_flops(model.parts(), seq_len, palm=True) == both == 3 * forward
+    assert training_flops(model.parts(), seq_len) == 3 * model.cost(seq_len).exact
+
+
+FROZEN = {
+    "embedding": "embedding",  # all weights frozen: no weight gradients, all input gradients
+    "head alone": "head",
+    "final norm and head": "norm,head",
+    "embedding and head": "embedding,head",
+    "embedding and ffns": "embedding,layers.0.ffn,layers.1.ffn",
+    "bias of the head": "head.unembed.bias",
+    "embedding and one matrix": "embedding,layers.1.attention.k",
+    "embedding and upper block": "embedding,layers.1",
+    "final norm": "norm",
+}
+
+
+@pytest.mark.parametrize("trains", FROZEN.values(), ids=FROZEN)
+@pytest.mark.parametrize("bias", [False, True])
+def test_partly_frozen_models_equal_the_counter(trains: str, bias: bool) -> None:
+    model = on_meta(ffn=functools.partial(GLU, bias=bias), head=functools.partial(LinearHead, bias=bias))
+    freeze(model, trains)
+    _, both = counted(model, 37)
+    assert training_flops(model.parts(), 37, palm=True) == both < 3 * model.cost(37).palm
+
+
+def test_a_tied_table_trains_at_both_ends() -> None:
+    """Frozen weights but a training table: its gradient comes from the head too, and input gradients from all."""
+    model = on_meta(head=TiedHead)
+    freeze(model, "embedding")
+    _, both = counted(model, 37)
+    assert training_flops(model.parts(), 37, palm=True) == both
+    freeze(model, "nothing")
+    assert training_flops(model.parts(), 37) == model.cost(37).exact
+
+
+def test_derived_by_hand() -> None:
+    """All 6 N T + 3 A, frozen weights 4 N T + 3 A, head alone 2 N T + A + 2 N_head T."""
+    model, seq_len = on_meta(), 37
+    cost, head_flops = model.cost(seq_len), 2 * seq_len * 32 * VOCAB
+    assert training_flops(model.parts(), seq_len) == 3 * cost.matmul + 3 * cost.attention
+    freeze(model, "embedding")
+    assert training_flops(model.parts(), seq_len) == 2 * cost.matmul + 3 * cost.attention
+    freeze(model, "head")
+    assert training_flops(model.parts(), seq_len) == cost.matmul + cost.attention + head_flops
+
+
+class TwoProducts(Component):
+    """A scan and two weights: what its gradients cost depends on what stands below it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def cost(self, seq_len: int, past_len: int = 0) -> Cost:
+        return linear_cost(seq_len, self.first, self.second) + Cost(recurrent=10 * seq_len)
+
+
+def test_recurrent_work_costs_twice_its_forward_in_the_backward() -> None:
+    parts = [("embedding", Embedding(vocab_size=3, d_model=4)), ("blocks", TwoProducts())]
+    assert training_flops(parts, 5) == 3 * (2 * 5 * 32) + 3 * 50
+
+
+@pytest.mark.parametrize(
+    ("trains", "block"),
+    [("layers", PostNorm), ("layers.0.ffn", PostNorm), ("layers.1.attention.q", PostNorm), ("layers", None)],
+)
+def test_what_cannot_be_derived_is_refused(trains: str, block: type | None) -> None:
+    """Training begins inside a block: whether q, k, v need input gradients depends on where."""
+    model = on_meta(**({"block": block} if block else {}))
+    freeze(model, trains)
+    kind = block.__name__ if block else "PreNorm"
+    message = rf"training begins inside a part of blocks \({kind}\) that is more than one product.*freeze all of it"
+    with pytest.raises(ValueError, match=message):
+        training_flops(model.parts(), 8)
+
+
+def test_frozen_blocks_below_a_training_part_pay_forward_alone() -> None:
+    model = on_meta(block=PostNorm)
+    freeze(model, "head")
+    _, both = counted(model, 21)
+    assert training_flops(model.parts(), 21, palm=True) == both
+
+
+def gpt2(num_layers: int, d_model: int, num_heads: int, ffn: Any, **changes: Any) -> Decoder:
+    attention = functools.partial(FullAttention, num_heads=num_heads)
+    sizes = {"vocab_size": 50257, "d_model": d_model, "num_layers": num_layers}
+    return on_meta(attention=attention, ffn=ffn, **(sizes | changes))
+
+
+def test_published_gpt2_xl_shape_with_swiglu() -> None:
+    """Stanford CS336, assignment 1: untied, RMSNorm gains counted, no biases, no position parameters."""
+    model = gpt2(48, 1600, 25, functools.partial(GLU, d_ff=6400))
+    assert total_params(model) == 2_127_057_600
+    cost = model.cost(1024)
+    assert cost.palm == forward_flops(model.parts(), 1024, palm=True) == 4_513_336_524_800
+    assert model.cost(16384).palm == 149_522_795_724_800
+    ffn = sum(block.ffn.cost(1024).palm for block in model.blocks)
+    shares = [cost.attention_dense, ffn, model.head.cost(1024).palm]
+    assert [round(100 * share / cost.palm, 2) for share in shares] == [7.14, 66.91, 3.65]
+
+
+def test_published_gpt2_shapes_with_two_matrices() -> None:
+    """nanoGPT's transformer_sizing.ipynb for the small one (forward and its 3x), CS336 for the rest."""
+    small = gpt2(12, 768, 12, MLP)
+    assert small.cost(1024).palm == 291_648_307_200
+    assert training_flops(small.parts(), 1024, palm=True) == 874_944_921_600
+    assert gpt2(24, 1024, 16, MLP).cost(1024).palm == 826_951_073_792
+    assert gpt2(36, 1280, 20, MLP).cost(1024).palm == 1_774_570_700_800
+    assert gpt2(48, 1600, 25, MLP).cost(1024).palm == 3_506_703_564_800
+    assert total_params(gpt2(48, 1600, 25, MLP)) == 1_635_537_600
+
+
+def test_published_nanogpt_character_model() -> None:
+    """nanoGPT's train_shakespeare_char.py: tied, LayerNorm without bias, its position table left out of the count."""
+    norm = functools.partial(LayerNorm, bias=False)
+    model = gpt2(6, 384, 6, MLP, vocab_size=65, head=TiedHead, norm=norm)
+    assert total_params(model) == 10_646_784
+    assert training_flops(model.parts(), 256, palm=True) == 70_928_640 * 256
+
+
+def test_published_llama_2_7b() -> None:
+    """Touvron et al. 2023, arXiv 2307.09288: 6,738,415,616 parameters; 6 N T + 12 L H Q T² at T = 4096."""
+    model = gpt2(32, 4096, 32, functools.partial(GLU, d_ff=11008), vocab_size=32000, norm=RMSNorm)
+    assert total_params(model) == 6_738_415_616
+    assert training_flops(model.parts(), 4096, palm=True) == 188_763_812_659_200
+
+
+def test_counter_names_its_backend_so_that_attention_is_seen() -> None:
+    """On the CPU the fused kernel would count as nothing."""
+    q = torch.randn(1, 2, 8, 4)
+    attend = torch.nn.functional.scaled_dot_product_attention
+    assert count_flops(lambda: attend(q, q, q, is_causal=True)) == 2 * 2 * 2 * 8 * 8 * 4
