@@ -30,8 +30,12 @@ DEFAULTS: dict[str, Any] = {
     "head": LinearHead,
 }
 FAMILY_OF = {
-    "position": "positions", "attention": "attention", "ffn": "ffns",
-    "norm": "norms", "block": "blocks", "head": "heads",
+    "position": "positions",
+    "attention": "attention",
+    "ffn": "ffns",
+    "norm": "norms",
+    "block": "blocks",
+    "head": "heads",
 }
 EXCHANGES = [(slot, cls) for slot, family in FAMILY_OF.items() for cls in variants(family).values()]
 
@@ -104,4 +108,3 @@ def attention_position(cls: type) -> type[Position] | None:
 
 def context(batch_size: int, num_tokens: int, start: int = 0, **more: Any) -> Context:
     return Context(positions_BT=torch.arange(start, start + num_tokens).expand(batch_size, num_tokens), **more)
-

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from torch.utils.data import DataLoader
 
 from zoo.accounting.budget import StepWork, steps_for
 from zoo.heads.base import IGNORE_INDEX
@@ -39,7 +40,7 @@ def trained(batches: list[dict[str, Any]], accumulate: int, clip: float | None =
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, batches)
+    trainer.fit(module, DataLoader(batches, batch_size=None))  # type: ignore[arg-type]
     return module
 
 

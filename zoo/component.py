@@ -71,7 +71,7 @@ class Cost:
 class Context:
     """What a forward knows besides its input; one object travels through all layers of one call."""
 
-    positions_BT: Tensor  # absolute positions, so that a cache offset is right; they rise by one, or start again with a document
+    positions_BT: Tensor  # absolute, so that a cache offset is right: rising by one, or anew with each document
     documents_BT: Tensor | None = None  # of each token: attention never crosses; padding is a document of its own
     cache: Any | None = None  # zoo.attention.base.Cache
     shared: dict[str, Any] = field(default_factory=dict)  # first-layer values, x0, tables that all layers use

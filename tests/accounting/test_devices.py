@@ -1,10 +1,12 @@
-"""Measured peaks: the protocol, the cache, and what is refused. No test compares a time with a time."""
+"""Measured peaks: the protocol, the cache, and what is refused; memory. No test compares a time with a time."""
 
 from __future__ import annotations
 
 import json
 import multiprocessing
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ def test_measures_and_says_how(dtype: torch.dtype) -> None:
 
 
 def test_rate_is_the_flops_of_the_products_over_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a clock that each product advances by 2 seconds, at 10 of its rows per 20: all figures follow."""
+    """On a clock that products advance by known seconds, every figure follows."""
     now = [0.0]
     products = []
 
@@ -171,3 +173,24 @@ def test_home_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp
         unset()
         assert zoo_home() == tmp_path / ".cache" / "zoo"
     assert not (tmp_path / ".cache").exists()
+
+
+MEMORY = """
+import subprocess, sys, torch
+from zoo.accounting.devices import peak_memory_bytes
+def peak():
+    return peak_memory_bytes(torch.device("cpu"))
+before = peak()
+if len(sys.argv) == 1:
+    held = torch.ones(100_000_000)
+    assert peak() - before >= 390_000_000, (before, peak())
+    del held
+    assert peak() - before >= 390_000_000  # the most so far, not what is held
+    subprocess.run([sys.executable, "-c", open(0).read(), "child", str(peak())], check=True, stdin=subprocess.DEVNULL)
+else:
+    assert before <= int(sys.argv[2]) - 300_000_000, "took the memory of its parent for its own"
+"""
+
+
+def test_peak_memory_is_of_this_process_alone() -> None:
+    subprocess.run([sys.executable, "-c", MEMORY], input=MEMORY, text=True, check=True)

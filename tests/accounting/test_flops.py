@@ -67,7 +67,7 @@ FROZEN = {
     "final norm and head": "norm,head",
     "embedding and head": "embedding,head",
     "embedding and ffns": "embedding,layers.0.ffn,layers.1.ffn",
-    "bias of the head": "head.unembed.bias",
+    "final norm and the head's bias": "norm,head.unembed.bias",
     "embedding and one matrix": "embedding,layers.1.attention.k",
     "embedding and upper block": "embedding,layers.1",
     "final norm": "norm",

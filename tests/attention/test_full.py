@@ -103,9 +103,7 @@ def test_cost_is_the_sum_of_its_pairs() -> None:
     )
 
 
-@given(
-    seq_len=st.integers(0, 40), past_len=st.integers(0, 40), window=st.one_of(st.none(), st.integers(1, 50))
-)
+@given(seq_len=st.integers(0, 40), past_len=st.integers(0, 40), window=st.one_of(st.none(), st.integers(1, 50)))
 def test_causal_pairs_by_brute_force(seq_len: int, past_len: int, window: int | None) -> None:
     queries = range(past_len, past_len + seq_len)
     expected = sum(1 for i in queries for j in range(i + 1) if window is None or j > i - window)

@@ -46,9 +46,7 @@ def naive(attention: SlidingWindowAttention, x_BTD: Tensor) -> Tensor:
 def test_equals_the_explicit_mask(window: int) -> None:
     attention = make(window)
     x_BTD = torch.randn(2, 13, 16, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(
-        attention(x_BTD, context(2, 13)).double(), naive(attention, x_BTD), rtol=1e-4, atol=1e-5
-    )
+    torch.testing.assert_close(attention(x_BTD, context(2, 13)).double(), naive(attention, x_BTD), rtol=1e-4, atol=1e-5)
 
 
 def test_window_counts_the_token_itself() -> None:

@@ -30,9 +30,7 @@ def test_equals_the_formula(activation: str, bias: bool) -> None:
     gate, up, down = (m.weight.double() for m in (ffn.gate, ffn.up, ffn.down))
     zeros = torch.zeros(6).double()
     gate_bias, up_bias = (ffn.gate.bias.double(), ffn.up.bias.double()) if bias else (zeros, zeros)
-    inner = [
-        FORMULAS[activation](float(gate[f] @ x + gate_bias[f])) * float(up[f] @ x + up_bias[f]) for f in range(6)
-    ]
+    inner = [FORMULAS[activation](float(gate[f] @ x + gate_bias[f])) * float(up[f] @ x + up_bias[f]) for f in range(6)]
     down_bias = ffn.down.bias.double() if bias else torch.zeros(4)
     expected = [sum(float(down[d, f]) * inner[f] for f in range(6)) + float(down_bias[d]) for d in range(4)]
     y = ffn(x.float()[None, None], context(1, 1))[0, 0]

@@ -21,9 +21,7 @@ KINDS = (InputPosition, RotaryPosition, ScorePosition)
 def test_is_of_exactly_one_kind_and_takes_what_its_kind_is_given(cls: type) -> None:
     kinds = [kind for kind in KINDS if issubclass(cls, kind)]
     assert len(kinds) == 1
-    required = {
-        name for name, p in inspect.signature(cls).parameters.items() if p.default is inspect.Parameter.empty
-    }
+    required = {name for name, p in inspect.signature(cls).parameters.items() if p.default is inspect.Parameter.empty}
     assert required == ({"d_model"} if kinds == [InputPosition] else {"num_heads", "head_dim"})
 
 

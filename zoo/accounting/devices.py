@@ -1,4 +1,4 @@
-"""What a device can multiply at best: the peak that MFU is held against.
+"""What a device can multiply at best, the peak that MFU is held against; and how much of its memory was taken.
 
 A peak is measured, by large matrix products in the dtype that a run multiplies in. Arithmetic from a CPU's datasheet
 (cores x width x clock) is not honest: clocks drop under wide vectors, and neighbours share the units. By this protocol
@@ -11,7 +11,9 @@ import json
 import math
 import platform
 import re
+import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -120,6 +122,20 @@ def cpu_name() -> str:
     except OSError:
         found = None
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory so far: allocated by torch on CUDA, resident in this process otherwise."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    try:  # not getrusage: on Linux its figure starts from that of the process that started this one
+        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    except OSError:
+        found = None
+    if found:
+        return int(found[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _key(device: torch.device, name: str, dtype: torch.dtype, num_threads: int, matmul: str) -> str:

@@ -7,21 +7,18 @@ could have done in the time of the steps. `mfu` takes the exact count of the mod
 from __future__ import annotations
 
 import math
-import re
-import resource
 import statistics
 import sys
 import time
 from array import array
 from collections import deque
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from zoo.accounting.devices import Peak
+from zoo.accounting.devices import Peak, peak_memory_bytes
 
 WARMUP_STEPS = 3  # allocation, compilation and choice of kernels fall into the first steps of a process
 
@@ -233,17 +230,3 @@ def _compilations() -> int:
     """Graphs that torch.compile has made in this process so far."""
     dynamo = sys.modules.get("torch._dynamo.utils")  # not imported for this: that costs a second
     return dynamo.counters["stats"]["unique_graphs"] if dynamo else 0
-
-
-def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory so far: allocated by torch on CUDA, resident in this process otherwise."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    try:  # not getrusage: on Linux its figure starts from that of the process that started this one
-        found = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
-    except OSError:
-        found = None
-    if found:
-        return int(found[1]) * 1024
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
