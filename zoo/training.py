@@ -34,7 +34,8 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
         logging.getLogger(name).setLevel(logging.WARNING)
     built, seed = prepared.recipe.built, prepared.recipe.seed
     device = torch.device(_device(built.trainer.device))
-    peak = peak_flops(device, built.trainer.precision.compute_dtype)
+    precision = built.trainer.precision
+    peak = peak_flops(device, precision.compute_dtype, matmul=precision.matmul)
     module = _module(prepared)
     data = TextData(
         prepared.store,

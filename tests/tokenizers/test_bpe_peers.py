@@ -57,5 +57,5 @@ def test_ids_of_tiktoken(pattern: str) -> None:
         mergeable_ranks={token: rank for rank, token in enumerate(tokens)},
         special_tokens={},
     )
-    for text in [*TEXTS, "unseen Ωmega words"]:
+    for text in [*TEXTS, "unseen Ωmega words", "tail\n ", " \r \n"]:
         assert [1 + i for i in theirs.encode(text)] == ours.encode(text)

@@ -40,6 +40,12 @@ def test_contractions_digits_and_space(pattern: str, pieces: list[str]) -> None:
     assert split(compile_pattern(pattern), "I'll say it'S 12345 ...   ok\n\nend\n") == pieces
 
 
+def test_cl100k_takes_white_space_at_the_end_whole() -> None:
+    compiled = compile_pattern("cl100k")
+    assert split(compiled, "a\n ") == ["a", "\n "]
+    assert split(compiled, "a\n b") == ["a", "\n", " b"]
+
+
 def test_o200k_cuts_camel_case_and_keeps_slashes() -> None:
     compiled = compile_pattern("o200k")
     assert split(compiled, "HTTPServer parseXml") == ["HTTPServer", " parse", "Xml"]

@@ -102,12 +102,12 @@ def sweep(
         with FileLock(folder / ".lock", timeout=0):
             arms = prepare_arms(ablation, root, say)
             _write_plan(ablation, arms, folder)
-            todo = _unfinished(arms, ablation.seeds)
-            engine = engine or LocalEngine(jobs=jobs)
-            if todo:
-                _measure_peaks(arms, fit_jobs(jobs, len(todo)), say)
-            with Progress(list(_cells(arms, ablation.seeds))) as display:
-                for event in engine.run(todo, {}):
+            cells = list(_cells(arms, ablation.seeds))
+            folders = list(dict.fromkeys(path for _, _, path in cells))
+            if _clear_failures(folders):
+                _measure_peaks(arms, fit_jobs(jobs, len(folders)), say)
+            with Progress(cells) as display:
+                for event in (engine or LocalEngine(jobs=jobs)).run(folders, {}):
                     display.update(event)
             return folder
     except Timeout:
@@ -122,14 +122,12 @@ def _cells(arms: list[Arm], seeds: list[int]) -> Iterable[tuple[str, int, Path]]
             yield arm.name, seed, arm.folders[seed]
 
 
-def _unfinished(arms: list[Arm], seeds: list[int]) -> list[Path]:
-    """Folders to train, each once. What failed is tried again; what diverged would only diverge again."""
-    todo: dict[Path, None] = {}
-    for _, _, path in _cells(arms, seeds):
-        if read_result(path).get("status") not in FINISHED:
-            (path / "result.json").unlink(missing_ok=True)
-            todo[path] = None
-    return list(todo)
+def _clear_failures(folders: list[Path]) -> bool:
+    """Make way for what failed to be tried again (what diverged would only diverge again); whether any run is left."""
+    left = [folder for folder in folders if read_result(folder).get("status") not in FINISHED]
+    for folder in left:
+        (folder / "result.json").unlink(missing_ok=True)
+    return bool(left)
 
 
 def _measure_peaks(arms: list[Arm], jobs: int, say: Callable[[str], None]) -> None:
@@ -137,8 +135,9 @@ def _measure_peaks(arms: list[Arm], jobs: int, say: Callable[[str], None]) -> No
     if torch.cuda.is_available():
         return
     num_threads = max(1, len(os.sched_getaffinity(0)) // jobs)
-    for dtype in {arm.prepared.recipe.built.trainer.precision.compute_dtype for arm in arms}:
-        peak = peak_flops(torch.device("cpu"), dtype, num_threads=num_threads)
+    precisions = [arm.prepared.recipe.built.trainer.precision for arm in arms]
+    for dtype, matmul in dict.fromkeys((p.compute_dtype, p.matmul) for p in precisions):
+        peak = peak_flops("cpu", dtype, num_threads=num_threads, matmul=matmul)
         say(f"peak: {peak.flops_per_second / 1e9:.0f} GFLOP/s in {dtype} on {num_threads} thread(s), {peak.source}")
 
 

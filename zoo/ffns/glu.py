@@ -11,14 +11,14 @@ from typing import Literal
 from torch import Tensor, nn
 
 from zoo.component import Context, Cost, linear_cost, linear_roles
-from zoo.ffns import _activations
+from zoo.ffns._activations import choose, gelu, identity, relu, silu
 from zoo.ffns.base import Ffn, check_width, matched_width
 
 ACTIVATIONS = {
-    "swiglu": _activations.silu,
-    "geglu": _activations.gelu,
-    "reglu": _activations.relu,
-    "bilinear": _activations.identity,
+    "swiglu": silu,
+    "geglu": gelu,
+    "reglu": relu,
+    "bilinear": identity,
 }
 
 
@@ -49,7 +49,7 @@ class GLU(Ffn):
         multiple_of: int = 8,
     ):
         super().__init__()
-        self.activation = _activations.choose(activation, ACTIVATIONS)
+        self.activation = choose(activation, ACTIVATIONS)
         self.d_ff = matched_width(d_model, 3, multiple_of) if d_ff is None else check_width(d_ff)
         self.gate = nn.Linear(d_model, self.d_ff, bias=bias)
         self.up = nn.Linear(d_model, self.d_ff, bias=bias)

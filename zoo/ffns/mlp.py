@@ -13,15 +13,15 @@ from typing import Literal
 from torch import Tensor, nn
 
 from zoo.component import Context, Cost, linear_cost, linear_roles
-from zoo.ffns import _activations
+from zoo.ffns._activations import choose, gelu, gelu_tanh, relu, relu2, silu
 from zoo.ffns.base import Ffn, check_width, matched_width
 
 ACTIVATIONS = {
-    "gelu": _activations.gelu,
-    "gelu_tanh": _activations.gelu_tanh,
-    "relu": _activations.relu,
-    "relu2": _activations.relu2,
-    "silu": _activations.silu,
+    "gelu": gelu,
+    "gelu_tanh": gelu_tanh,
+    "relu": relu,
+    "relu2": relu2,
+    "silu": silu,
 }
 
 
@@ -51,7 +51,7 @@ class MLP(Ffn):
         multiple_of: int = 8,
     ):
         super().__init__()
-        self.activation = _activations.choose(activation, ACTIVATIONS)
+        self.activation = choose(activation, ACTIVATIONS)
         self.d_ff = matched_width(d_model, 2, multiple_of) if d_ff is None else check_width(d_ff)
         self.up = nn.Linear(d_model, self.d_ff, bias=bias)
         self.down = nn.Linear(self.d_ff, d_model, bias=bias)

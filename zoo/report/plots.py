@@ -69,7 +69,7 @@ def _lines(table: Sequence[Row]) -> list[_Line]:
         diverged = any(result.get("status") == "diverged" for result in row.results.values())
         value = None if row.bits_per_byte is None else row.bits_per_byte.mean
         figure = "diverged" if diverged else "unfinished" if value is None else f"{value:.3f}"
-        mark = " (baseline)" if row.is_baseline else ""
+        mark = " (baseline)" if row.is_baseline and row.name != "baseline" else ""
         mean = [] if diverged else mean_curve(curves)
         final = math.inf if value is None else value
         lines.append(_Line(f"{figure}  {row.name}{mark}", curves, mean, final, row.is_baseline))
@@ -109,7 +109,7 @@ def _frame(axes: Axes, lines: Sequence[_Line]) -> None:
         axes.margins(x=0.01)
     else:
         axes.text(0.5, 0.5, "no validation yet", transform=axes.transAxes, ha="center", color="#666666")
-    axes.legend(title="bits per byte at the end", loc="upper right", frameon=False, fontsize=9, alignment="left")
+    axes.legend(title="bits per byte at the end", loc="best", frameon=False, fontsize=9, alignment="left")
 
 
 def _coordinates(curve: Sequence[Point]) -> tuple[list[float], list[float]]:

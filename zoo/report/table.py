@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from zoo.ablation.stats import Interval
 from zoo.report import format as fmt
@@ -37,7 +37,7 @@ HEADINGS = (
 )
 TEXT_COLUMNS = ("variant", "status")  # the others are numbers and stand at the right
 STATUS_CHARS = 60  # longer reasons stand whole in the footer
-STACKED = {"95 % CI": "bits per byte", "95 % CI of difference": "difference from baseline"}  # in a narrow terminal
+NARROW_STATUS_CHARS = 24  # where the table has to be cut, its status folds
 
 
 def to_markdown(rows: Sequence[Row], footer: Sequence[str] = ()) -> str:
@@ -66,46 +66,61 @@ def to_json(rows: Sequence[Row], footer: Sequence[str] = ()) -> str:
 
 
 def print_table(rows: Sequence[Row], footer: Sequence[str] = (), stream: TextIO | None = None) -> None:
-    """Show the table in a terminal; where that is narrow, intervals stand under their means.
+    """Show the table in a terminal; where that is too narrow, its columns go on in further tables below.
 
     What is no terminal gets lines as long as they need to be.
     """
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.text import Text
 
     stream = sys.stdout if stream is None else stream
     console = Console(file=stream, highlight=False)
-    table = _rich(rows, stacked=False)
-    needed = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    needed = _width(_rich(rows, HEADINGS))
     if not console.is_terminal:
         console = Console(file=stream, highlight=False, width=needed)
-    elif needed > console.width:
-        table = _rich(rows, stacked=True)
-    console.print(table)
+    parts = [list(HEADINGS)] if needed <= console.width else _parts(rows, console.width)
+    for headings in parts:
+        console.print(_rich(rows, headings, None if len(parts) == 1 else NARROW_STATUS_CHARS))
     for line in (*footer, *notes(rows)):
         console.print(Text(_one_line(line), style="yellow" if line.startswith("WARNING") else "dim"), soft_wrap=True)
 
 
-def _rich(rows: Sequence[Row], *, stacked: bool) -> Table:
+def _parts(rows: Sequence[Row], width: int) -> list[list[str]]:
+    """The columns in groups that fit the width, each after the variant's name."""
+    first, *others = HEADINGS
+    parts = [[first]]
+    for heading in others:
+        if len(parts[-1]) > 1 and _width(_rich(rows, [*parts[-1], heading], NARROW_STATUS_CHARS)) > width:
+            parts.append([first])
+        parts[-1].append(heading)
+    return parts
+
+
+def _width(table: Table) -> int:
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, table).maximum
+
+
+def _rich(rows: Sequence[Row], headings: Sequence[str], status_chars: int | None = None) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    headings = [heading for heading in HEADINGS if not (stacked and heading in STACKED)]
     for heading in headings:
-        under = next((f"\n{interval}" for interval, mean in STACKED.items() if stacked and mean == heading), "")
-        left = heading in TEXT_COLUMNS
-        table.add_column(
-            Text(heading + under), justify="left" if left else "right", no_wrap=not stacked or not left, overflow="fold"
-        )
+        justify: Literal["left", "right"] = "left" if heading in TEXT_COLUMNS else "right"
+        lines = heading.replace(" from ", "\nfrom ").replace(" of ", "\nof ")  # the widest headings
+        if heading == "status":
+            table.add_column(lines, justify=justify, max_width=status_chars, overflow="fold")
+        else:
+            table.add_column(lines, justify=justify, no_wrap=True)
     for row, cells in zip(rows, _cells(rows), strict=True):
         texts = dict(zip(HEADINGS, cells, strict=True))
-        for interval, mean in STACKED.items() if stacked else ():
-            texts[mean] += "" if texts[interval] == fmt.NONE else f"\n{texts[interval]}"
-        style = "" if row.status == "ok" else "red"
-        table.add_row(*(Text(texts[heading]) for heading in headings), style="bold" if row.is_baseline else style)
+        style = "bold" if row.is_baseline else "" if row.status == "ok" else "red"
+        table.add_row(*(Text(texts[heading]) for heading in headings), style=style)
     return table
 
 
