@@ -65,7 +65,7 @@ def test_variant_imports_no_variant(path: Path) -> None:
         allowed |= {"lightning"}  # lazily: tested in the family
     for module in imports_of(path):
         own_helper = module.startswith(f"zoo.{family}._")
-        of_zoo = module in ("zoo.component", "zoo.ops") or is_base(module) or own_helper
+        of_zoo = module in ("zoo.component", "zoo.ops", "zoo.wording") or is_base(module) or own_helper
         assert module.split(".")[0] in allowed or of_zoo, f"{name(path)} imports {module}"
 
 

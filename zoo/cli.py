@@ -100,7 +100,8 @@ def _budget_and_folder(parser: argparse.ArgumentParser) -> None:
 
 def _overrides(rest: list[str], parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> list[str]:
     """Arguments that argparse does not know, as key=value strings; anything else is a mistake."""
-    from zoo.recipe.errors import RecipeError, nearest
+    from zoo.recipe.errors import RecipeError
+    from zoo.wording import nearest
 
     flags = [flag for action in arguments.flags._actions for flag in action.option_strings]
     pairs, queue = [], list(rest)

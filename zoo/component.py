@@ -125,6 +125,11 @@ class Embedding(Component):
         return nn.functional.embedding(ids_BT, self.weight)
 
 
+def at_least_fp32(x: Tensor) -> Tensor:
+    """x in the dtype of statistics and losses: fp32 for anything narrower, fp64 stays. Autocast does not undo it."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def total_params(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
 

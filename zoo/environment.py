@@ -15,6 +15,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     from zoo import __version__
+    from zoo.accounting.devices import cpu_name
 
     versions = {"zoo": __version__, "python": platform.python_version()}
     for package in ("torch", "lightning", "numpy", "torchmetrics", "jsonargparse", "triton"):
@@ -43,16 +44,6 @@ def code_version() -> tuple[str | None, bool | None]:
         return commit, bool(_git(folder, "status", "--porcelain", "--untracked-files=no", "--", "."))
     except (OSError, subprocess.SubprocessError):
         return None, None
-
-
-def cpu_name() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -57,11 +57,11 @@ def test_rate_is_the_flops_of_the_products_over_their_time(monkeypatch: pytest.M
 
     monkeypatch.setattr(devices.time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(devices.torch, "mm", product)
-    peak = peak_flops("cpu", torch.float32, sizes=(20, 10, 40), seconds_per_size=40.0, max_seconds=1000.0)
+    peak = peak_flops("cpu", torch.float32, sizes=(20, 10, 40), seconds_per_size=80.0, max_seconds=1000.0)
     # 2 * 10^3 / 2 s = 1000; 2 * 20^3 / 8 s = 2000; at 40 one of 1 + 3 + 5 products takes 128 s, more than is left.
     assert peak.flops_per_second == 2000.0
     assert peak.spread == 0.0
-    assert {size: products.count(size) for size in products} == {10: 2 + 3 + 5 * 4, 20: 2 + 3 + 5 * 1, 40: 2}
+    assert {size: products.count(size) for size in products} == {10: 2 + 3 + 5 * 8, 20: 2 + 3 + 5 * 2, 40: 2}
 
 
 def test_peak_is_the_median_block_of_the_best_size(monkeypatch: pytest.MonkeyPatch) -> None:

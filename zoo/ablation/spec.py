@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.recipe import Recipe, RecipeError, override_trees, resolve_recipe
-from zoo.recipe.errors import listing, nearest
 from zoo.recipe.files import Layer, Tree, expand, merge, merge_all, read_chain
+from zoo.wording import listing, nearest
 
 ABLATION_KEYS = ("baseline", "seeds", "budget", "variants")
 PROTECTED = ("budget", "seed", "ablation")  # equal for all arms, or not a variant's business

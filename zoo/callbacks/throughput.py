@@ -29,8 +29,8 @@ class ThroughputMonitor(Callback):
     """Times optimizer steps, and nothing else: loading of batches, validation and checkpoints are outside.
 
     A step is the sum of its micro-batches. The first steps of a process, the first after a validation and those in
-    which torch.compile compiled count in the totals and not in the rates. On CUDA the device's own events tell the
-    time; the host waits for them at log boundaries only.
+    which torch.compile compiled count in the totals and not in the rates; so a run that validates after every step has
+    no rates. On CUDA the device's own events tell the time; the host waits for them at log boundaries only.
 
     Args:
         flops_per_step: training FLOPs of one optimizer step over all devices, exact convention; None: the
@@ -130,7 +130,7 @@ class ThroughputMonitor(Callback):
             self._log(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+        if trainer.state.fn == "fit":
             self._after_validation = True
             self._refresh()
 

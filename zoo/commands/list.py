@@ -9,10 +9,11 @@ import sys
 from typing import Any
 
 from zoo.families import FAMILIES, variants
-from zoo.recipe.errors import RecipeError, listing, nearest
+from zoo.recipe.errors import RecipeError
 from zoo.recipe.resolve import plain
 from zoo.recipe.schema import keys_of, slot_of
 from zoo.recipe.typecheck import spoken
+from zoo.wording import listing, nearest
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from torch import Tensor, nn
+
+from zoo.wording import listing, nearest
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -32,7 +33,5 @@ def choose(name: str, known: Mapping[str, Activation]) -> Activation:
         ValueError: there is none; names the nearest right word.
     """
     if name not in known:
-        close = difflib.get_close_matches(str(name), known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"activation={name!r} must be one of {', '.join(known)}{hint}")
+        raise ValueError(f"activation={name!r} must be one of {listing(known)}{nearest(name, known)}")
     return known[name]

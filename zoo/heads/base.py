@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from zoo.component import Component, Embedding
+from zoo.component import Component, Embedding, at_least_fp32
 
 IGNORE_INDEX = -100  # a target that is not scored, torch's own convention
 
@@ -36,19 +36,15 @@ class Head(Component):
 
     def loss(self, x_BTD: Tensor, targets_BT: Tensor) -> HeadLoss:
         """Cross-entropy of `targets_BT`, computed in fp32 at least; targets of IGNORE_INDEX are not scored."""
-        logits = _at_least_fp32(self.logits(x_BTD).flatten(0, 1))
+        logits = at_least_fp32(self.logits(x_BTD).flatten(0, 1))
         targets = targets_BT.flatten()
         nats = torch.nn.functional.cross_entropy(logits, targets, ignore_index=IGNORE_INDEX, reduction="sum")
         return HeadLoss(nats, (targets != IGNORE_INDEX).sum())
 
     def token_nats(self, x_BTD: Tensor, targets_BT: Tensor) -> Tensor:
         """Cross-entropy in nats of each target, 0 where it is IGNORE_INDEX: -> nats_BT, at least fp32."""
-        logits_BVT = _at_least_fp32(self.logits(x_BTD)).transpose(1, 2)
+        logits_BVT = at_least_fp32(self.logits(x_BTD)).transpose(1, 2)
         return torch.nn.functional.cross_entropy(logits_BVT, targets_BT, ignore_index=IGNORE_INDEX, reduction="none")
-
-
-def _at_least_fp32(logits: Tensor) -> Tensor:
-    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 class HeadFactory(Protocol):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from zoo.component import Component
@@ -21,11 +20,6 @@ class NormFactory(Protocol):
     """Builds a norm over a last axis of `d_model` (an attention that norms its queries passes head_dim here)."""
 
     def __call__(self, *, d_model: int) -> Norm: ...
-
-
-def at_least_fp32(x: Tensor) -> Tensor:
-    """x in the dtype of its statistics: fp32 for anything narrower, fp64 stays. Autocast does not undo it."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def check_eps(eps: float) -> float:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from zoo.component import Role
-from zoo.norms.base import Norm, at_least_fp32, check_eps
+from zoo.component import Role, at_least_fp32
+from zoo.norms.base import Norm, check_eps
 
 
 class LayerNorm(Norm):

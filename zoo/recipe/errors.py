@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -25,16 +24,3 @@ class RecipeError(ValueError):
         prefix = f"{where}: " if where else ""
         self.lines = [prefix + " ".join(str(p).split()) for p in problems]
         super().__init__("\n".join(self.lines))
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing where no known word is near."""
-    names = list(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    if not close:  # a difference of case alone is still the same word
-        close = [name for name in names if name.lower() == word.lower()]
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def listing(names: Iterable[str]) -> str:
-    return ", ".join(names) or "nothing"

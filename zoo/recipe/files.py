@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from zoo.recipe.errors import RecipeError, nearest
+from zoo.recipe.errors import RecipeError
+from zoo.wording import nearest
 
 Tree = dict[str, Any]
 

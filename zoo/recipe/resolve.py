@@ -6,9 +6,10 @@ import dataclasses
 import inspect
 from typing import Any
 
-from zoo.recipe.errors import Problem, listing, nearest
+from zoo.recipe.errors import Problem
 from zoo.recipe.schema import Key, Slot, find_class, keys_of, public_path, record_of, section_keys, slot_of
 from zoo.recipe.typecheck import coerce, type_problem
+from zoo.wording import listing, nearest
 
 TOP_KEYS = ("model", "data", "trainer", "budget", "seed")
 

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from torch import nn
 
 from zoo.families import FAMILIES, base_class, variants
-from zoo.recipe.errors import Problem, listing, nearest
+from zoo.recipe.errors import Problem
+from zoo.wording import listing, nearest
 
 
 class Key(NamedTuple):

@@ -8,8 +8,8 @@ import re
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
-from zoo.recipe.errors import nearest
 from zoo.recipe.schema import members
+from zoo.wording import nearest
 
 
 def coerce(annotation: Any, value: Any) -> Any:

@@ -86,9 +86,9 @@ def _draw(axes: Axes, lines: Sequence[_Line]) -> None:
         order = 3 if line.is_baseline else 2
         for curve in line.curves:
             axes.plot(*_coordinates(curve), color=colour, linestyle=dash, linewidth=0.7, alpha=0.45, zorder=order)
-        axes.plot(
-            *_coordinates(line.mean), color=colour, linestyle=dash, linewidth=2.0, label=line.label, zorder=order + 2
-        )
+        dot = "o" if len(line.mean) == 1 else None  # a line of one point cannot be seen
+        (bold,) = axes.plot(*_coordinates(line.mean), color=colour, linestyle=dash, linewidth=2.0, marker=dot)
+        bold.set(label=line.label, zorder=order + 2)
 
 
 def _frame(axes: Axes, lines: Sequence[_Line]) -> None:
@@ -103,9 +103,9 @@ def _frame(axes: Axes, lines: Sequence[_Line]) -> None:
     if points:
         values = sorted(point.bits_per_byte for point in points)
         low, high = values[0], values[min(len(values) - 1, math.floor(TOP_SHARE * len(values)))]
+        high = max([high, *(line.mean[-1].bits_per_byte for line in lines if line.mean)])  # every arm's end is in sight
         margin = 0.04 * (high - low) or 0.01 * low
         axes.set_ylim(low - margin, high + margin)
-        axes.set_xlim(min(point.flops for point in points), max(point.flops for point in points))
         axes.margins(x=0.01)
     else:
         axes.text(0.5, 0.5, "no validation yet", transform=axes.transAxes, ha="center", color="#666666")

@@ -6,11 +6,12 @@ text. (tiktoken drops such text; Hugging Face keeps it, as here.)
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import Any
 
 import regex
+
+from zoo.wording import listing, nearest
 
 # As tiktoken 0.14 writes them (openai_public.py), which backtracks less than the expressions first published and cuts
 # alike, but for one case: cl100k takes white space at the end of a text whole, where "\n " once was "\n" and " ".
@@ -37,10 +38,9 @@ def compile_pattern(pattern: str | None) -> Any | None:
     if pattern is None:
         return None
     if pattern not in PATTERNS and re.fullmatch(r"\w+", pattern):
-        near = difflib.get_close_matches(pattern, PATTERNS, n=1, cutoff=0.0)[0]
         raise ValueError(
-            f"pattern={pattern!r} is no preset and no useful expression: expected one of {', '.join(PATTERNS)}, None "
-            f"or a regular expression; did you mean {near!r}?"
+            f"pattern={pattern!r} is no preset and no useful expression: expected one of {listing(PATTERNS)}, None "
+            f"or a regular expression{nearest(pattern, PATTERNS)}"
         )
     try:
         compiled = regex.compile(PATTERNS.get(pattern, pattern))

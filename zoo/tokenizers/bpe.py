@@ -9,7 +9,6 @@ and replace a b by the new symbol ab in every word, from left to right. Encoding
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, get_args
@@ -19,6 +18,7 @@ from zoo.tokenizers._bpe_train import Pair, TieBreak, train_merges
 from zoo.tokenizers._pretokens import compile_pattern, split
 from zoo.tokenizers._text import NUM_BYTES, documents, first_tokens, utf8
 from zoo.tokenizers.base import Tokenizer
+from zoo.wording import listing, nearest
 
 MAX_CACHED_WORDS = 1 << 17  # then the cache starts anew; some 20 MB
 MAX_CACHED_CHARS = 64  # a longer word hardly comes again
@@ -50,8 +50,7 @@ class BPETokenizer(Tokenizer):
                 f"({NUM_BYTES} bytes and {len(self.specials)} special)"
             )
         if tie_break not in (rules := get_args(TieBreak)):
-            near = difflib.get_close_matches(str(tie_break), rules, n=1, cutoff=0.0)[0]
-            raise ValueError(f"tie_break={tie_break!r}: expected one of {', '.join(rules)}; did you mean {near!r}?")
+            raise ValueError(f"tie_break={tie_break!r}: expected one of {listing(rules)}{nearest(tie_break, rules)}")
         self.max_vocab_size = vocab_size
         self.pattern = pattern
         self.tie_break: TieBreak = tie_break

@@ -21,8 +21,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from zoo.data.corpora._nearest import nearest
 from zoo.data.corpora.base import Corpus
+from zoo.wording import nearest
 
 KINDS = ("prose", "docstrings", "source")
 _TEST_PACKAGES = frozenset({"test", "tests", "idle_test"})  # some distributions leave them out, so we do

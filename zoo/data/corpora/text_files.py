@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from zoo.data.corpora._nearest import nearest
 from zoo.data.corpora.base import Corpus
+from zoo.wording import nearest
 
 SUFFIXES = (".txt", ".jsonl")
 _CHUNK_BYTES = 2**24
