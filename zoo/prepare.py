@@ -4,9 +4,11 @@ Lightning: this is what a planner calls for every arm."""
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+
+import torch
 
 from zoo.accounting.budget import StepWork, steps_for
 from zoo.accounting.flops import training_flops
@@ -101,6 +103,12 @@ def _cost_notes(model: Decoder, optimizer: object, work: StepWork) -> list[str]:
         kind = type(optimizer)
         notes.append(f"{kind.__module__}.{kind.__name__} does not state its FLOPs: the budget counts training alone")
     return list(dict.fromkeys(notes))
+
+
+def needs(runs: Iterable[Prepared]) -> dict[str, int]:
+    """What each of these runs takes of a machine: a GPU of its own, where one of them may use one."""
+    on_gpu = any(run.recipe.built.trainer.device != "cpu" for run in runs)
+    return {"gpus": 1} if on_gpu and torch.cuda.is_available() else {}
 
 
 def quiet_warnings() -> None:

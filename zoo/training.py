@@ -58,6 +58,9 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
     result = _facts(prepared, module, trainer, monitor, peak)
     if recorder.diverged is not None:
         return result | {"status": "diverged", "reason": f"loss not finite at step {recorder.diverged}"}
+    if recorder.validated_step != trainer.global_step:  # so that a curve ends where its budget does
+        trainer.validate(module, dataloaders=data.val_dataloader(), verbose=False)
+        recorder.add_validation(trainer, module)
     return result | _score(trainer, module, data)
 
 

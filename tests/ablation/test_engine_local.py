@@ -440,8 +440,8 @@ def test_the_counter_of_the_own_group_is_read_first(tmp_path: Path) -> None:
             "ValueError: first line",
         ),
         (
-            "Fatal Python error: Segmentation fault\n\nThread 0x1:\n  File 'a.py'\n",
-            "Fatal Python error: Segmentation fault",
+            "Fatal Python error: Aborted\n\nThread 0x1:\n  File 'a.py'\n",
+            "Fatal Python error: Aborted",
         ),
         ("Traceback (most recent call last):\n  File 'cut o", "File 'cut o"),
     ],

@@ -208,16 +208,16 @@ def run_of(arm: str, seed: int, status: str, seconds: float | None = None) -> Ru
 
 
 def test_time_left_by_hand() -> None:
-    """Two places: one is free after 10 s, one after 30 s. b takes 40 s (its other seed did), c the mean of a and b."""
+    """Two places: one is free after 10 s, one after 30 s. b takes what its other seed takes, c the mean of all."""
     runs = [
         run_of("a", 0, "running"),
         run_of("b", 0, "running"),
-        run_of("b", 1, "waiting"),
         run_of("c", 0, "waiting"),
+        run_of("b", 1, "waiting"),
     ]
     left = seconds_left(runs, {runs[0].dir: {"seconds_left": 10.0}, runs[1].dir: {"seconds_left": 30.0}}, at_once=2)
-    # known: a 10 s, b 30 s, mean 20 s. b seed 1 begins at 10 and ends at 40; c begins at 30 and ends at 50
-    assert left == pytest.approx(50.0, abs=0.5)
+    # known: a 10 s, b 30 s, mean 20 s. c runs from 10 to 30, b seed 1 from 30 to 60
+    assert left == pytest.approx(60.0, abs=0.5)
 
 
 def test_time_left_from_what_is_done() -> None:

@@ -68,7 +68,7 @@ def test_one_value_has_no_interval_and_none_has_no_mean() -> None:
 
 @pytest.mark.parametrize("level", [0, 1, 95, -0.5])
 def test_a_level_that_is_none_is_refused(level: float) -> None:
-    with pytest.raises(ValueError, match="expected a confidence level between 0 and 1, such as 0.95"):
+    with pytest.raises(ValueError, match=r"expected a confidence level between 0 and 1, such as 0\.95"):
         mean_ci([1.0, 2.0], level)
 
 

@@ -104,10 +104,12 @@ def test_the_end_of_every_arm_is_in_sight(make_arm: MakeArm) -> None:
 
     arms = [make_arm(f"v{i}", {0: 2.0}) for i in range(20)]
     for arm in arms:
-        write_metrics(arm.dirs[0], [9.0, 2.1, 2.05, 2.02, 2.0])
-    write_metrics(arms[-1].dirs[0], [9.0, 8.0, 7.0, 6.5, 6.0])  # far off, and few among many points
+        write_metrics(arm.dirs[0], [9.0] + [2.1] * 18 + [2.0])
+    write_metrics(arms[-1].dirs[0], [9.0] + [8.0] * 18 + [6.0])  # far off, and few among many points
     axes = Figure().add_subplot()
-    plots._frame(axes, plots._lines(rows(arms, "v0")))
+    lines = plots._lines(rows(arms, "v0"))
+    plots._draw(axes, lines)
+    plots._frame(axes, lines)
     bottom, top = axes.get_ylim()
     assert bottom < 2.0 and 6.0 < top < 7.0
 

@@ -251,7 +251,7 @@ def test_numbers_with_units() -> None:
 
 
 @pytest.mark.parametrize(
-    ("half_width", "decimals"), [(0.05, 3), (0.0123, 3), (0.0099, 4), (3.0, 2), (1e-9, 5), (0.0, 3)]
+    ("half_width", "decimals"), [(0.05, 3), (0.0123, 3), (0.0099, 4), (3.0, 3), (1e-9, 5), (0.0, 3)]
 )
 def test_decimals_follow_the_error(half_width: float, decimals: int) -> None:
     assert fmt.decimals_for([Interval(2.0, 2.0 - half_width, 2.0 + half_width, 3), None]) == decimals

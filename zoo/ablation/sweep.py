@@ -15,11 +15,12 @@ from filelock import FileLock, Timeout
 
 from zoo.ablation.engines.base import Engine
 from zoo.ablation.engines.local import LocalEngine, fit_jobs
+from zoo.ablation.engines.machine import usable_cores
 from zoo.ablation.progress import Progress
 from zoo.ablation.spec import Ablation
 from zoo.accounting.devices import peak_flops
 from zoo.files import write_atomically
-from zoo.prepare import Prepared, prepare
+from zoo.prepare import Prepared, needs, prepare
 from zoo.recipe import RecipeError
 from zoo.run import FINISHED, read_result, run_folder
 
@@ -104,10 +105,10 @@ def sweep(
             _write_plan(ablation, arms, folder)
             cells = list(_cells(arms, ablation.seeds))
             folders = list(dict.fromkeys(path for _, _, path in cells))
-            if _clear_failures(folders):
+            if any(read_result(path).get("status") not in FINISHED for path in folders):
                 _measure_peaks(arms, fit_jobs(jobs, len(folders)), say)
             with Progress(cells) as display:
-                for event in (engine or LocalEngine(jobs=jobs)).run(folders, {}):
+                for event in (engine or LocalEngine(jobs=jobs)).run(folders, needs(arm.prepared for arm in arms)):
                     display.update(event)
             return folder
     except Timeout:
@@ -122,19 +123,11 @@ def _cells(arms: list[Arm], seeds: list[int]) -> Iterable[tuple[str, int, Path]]
             yield arm.name, seed, arm.folders[seed]
 
 
-def _clear_failures(folders: list[Path]) -> bool:
-    """Make way for what failed to be tried again (what diverged would only diverge again); whether any run is left."""
-    left = [folder for folder in folders if read_result(folder).get("status") not in FINISHED]
-    for folder in left:
-        (folder / "result.json").unlink(missing_ok=True)
-    return bool(left)
-
-
 def _measure_peaks(arms: list[Arm], jobs: int, say: Callable[[str], None]) -> None:
     """Measure what MFU is held against once, alone on the machine, instead of in every worker among neighbours."""
     if torch.cuda.is_available():
         return
-    num_threads = max(1, len(os.sched_getaffinity(0)) // jobs)
+    num_threads = max(1, usable_cores() // jobs)
     precisions = [arm.prepared.recipe.built.trainer.precision for arm in arms]
     for dtype, matmul in dict.fromkeys((p.compute_dtype, p.matmul) for p in precisions):
         peak = peak_flops("cpu", dtype, num_threads=num_threads, matmul=matmul)

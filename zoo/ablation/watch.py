@@ -136,8 +136,8 @@ def describe(progress: Mapping[str, Any]) -> str:
     parts = [f"step {step}/{num_steps}" if num_steps < UNKNOWN_STEPS else f"step {step}"]
     loss, left = number(progress.get("loss")), number(progress.get("seconds_left"))
     parts += [] if loss is None else [f"loss {loss:.3f} nats per token"]
-    parts += ["validating"] if progress.get("phase") == "validate" else []
-    parts += [] if left is None else [f"{duration(left)} left"]
+    validating = progress.get("phase") == "validate"
+    parts += ["validating"] if validating else [] if left is None else [f"{duration(left)} left"]
     return ", ".join(parts)
 
 

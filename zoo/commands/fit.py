@@ -29,7 +29,7 @@ def _as_overrides(budget: dict[str, float]) -> list[str]:
 def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     from zoo.ablation.engines.local import LocalEngine
     from zoo.ablation.progress import Progress
-    from zoo.prepare import prepare
+    from zoo.prepare import needs, prepare
     from zoo.run import FINISHED, LAST_CHECKPOINT, read_result, run_folder
 
     prepared = prepare(recipe, progress=print)
@@ -46,7 +46,7 @@ def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     print(f"{recipe.name}: {prepared.params:,} parameters, {steps}, {folder}")
     engine = LocalEngine(jobs=1)
     with Progress([(recipe.name, recipe.seed, folder)]) as display:
-        for event in engine.run([folder], {}):
+        for event in engine.run([folder], needs([prepared])):
             display.update(event)
     return _show(folder)
 

@@ -10,7 +10,7 @@ from zoo.ablation.stats import Interval
 
 NONE = "-"  # not measured
 SIGNIFICANT_DIGITS_OF_ERROR = 2
-DECIMALS_WITHOUT_ERROR = 3
+FEWEST_DECIMALS, MOST_DECIMALS = 3, 5
 
 
 def count(number: float | None) -> str:
@@ -64,9 +64,9 @@ def decimals_for(intervals: Iterable[Interval | None]) -> int:
     widths = [i.high - i.low for i in intervals if i is not None and i.low is not None and i.high is not None]
     half_widths = [width / 2 for width in widths if width > 0]
     if not half_widths:
-        return DECIMALS_WITHOUT_ERROR
+        return FEWEST_DECIMALS
     wanted = SIGNIFICANT_DIGITS_OF_ERROR - 1 - math.floor(math.log10(median(half_widths)))
-    return min(5, max(2, wanted))
+    return min(MOST_DECIMALS, max(FEWEST_DECIMALS, wanted))
 
 
 def mean(interval: Interval | None, decimals: int, *, signed: bool = False) -> str:

@@ -47,9 +47,10 @@ def _inference(rows: Sequence[Row]) -> list[str]:
     if sizes == {1}:
         return [*lines, "One seed per variant: no interval, and no difference here is evidence of anything."]
     degrees = " to ".join(str(n - 1) for n in sorted({min(sizes - {1}), max(sizes)}))
+    degrees += " degree" if degrees == "1" else " degrees"
     return [
         *lines,
-        f"95 % CI over seeds: Student's t, n - 1 = {degrees} degrees of freedom. Differences from the baseline are "
+        f"95 % CI over seeds: Student's t, n - 1 = {degrees} of freedom. Differences from the baseline are "
         "paired by seed (paired t). Each interval stands for itself: none is corrected for comparing several variants.",
     ]
 

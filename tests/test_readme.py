@@ -1,0 +1,66 @@
+"""The README is true: its commands run, its table is the committed one, its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line.partition("#")[0].strip()
+    for language, body in BLOCKS
+    if language == "sh"
+    for line in body.splitlines()
+    if line.startswith("zoo ")
+]
+SMALL = {"fit": ["--budget", "flops=3e10"], "ablate": ["--budget", "flops=2e10", "--seeds", "1"]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader would stand: the recipes are there, and the README's own component beside them."""
+    folder = tmp_path_factory.mktemp("reader")
+    (folder / "recipes").symlink_to(ROOT / "recipes")
+    for name, body in re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", README, re.MULTILINE | re.DOTALL):
+        (folder / name).write_text(body, encoding="utf-8")
+    return folder
+
+
+def test_the_readme_has_commands() -> None:
+    assert {command.split()[1] for command in COMMANDS} >= {"fit", "ablate", "report", "list", "data"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda c: c.replace("/", "-"))
+def test_command_runs(command: str, folder: Path) -> None:
+    """In the order of the README, budgets reduced."""
+    words = shlex.split(command)[1:]
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", *words, *SMALL.get(words[0], [])],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_table_is_the_committed_result() -> None:
+    table = (ROOT / "benchmarks" / "results" / "quickstart" / "table.md").read_text(encoding="utf-8").strip()
+    assert table in README
+
+
+def test_links_and_paths_lead_somewhere() -> None:
+    links = [target for target in re.findall(r"\]\(([^)#]+)\)", README) if "://" not in target]
+    assert links
+    for target in links:
+        assert (ROOT / target).exists(), target
+    for path in re.findall(r"`((?:zoo|recipes|tests|benchmarks)/[\w./-]+)`", README):
+        assert (ROOT / path).exists(), path
