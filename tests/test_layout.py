@@ -73,7 +73,9 @@ def test_variant_imports_no_variant(path: Path) -> None:
 def test_base_imports_no_variant(path: Path) -> None:
     for module in imports_of(path):
         allowed = module.split(".")[0] in STANDARD | {"torch", "einops"}
-        assert allowed or module == "zoo.component" or is_base(module), f"{name(path)} imports {module}"
+        own_helper = module.startswith(f"zoo.{path.parent.name}._")
+        of_zoo = module in ("zoo.component", "zoo.wording") or is_base(module) or own_helper
+        assert allowed or of_zoo, f"{name(path)} imports {module}"
 
 
 def test_decoder_module_and_data_import_no_variant() -> None:
