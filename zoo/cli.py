@@ -51,14 +51,14 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     fit = _command(commands, "fit", "train one recipe", overrides=True)
-    fit.add_argument("recipe", type=Path)
+    fit.add_argument("recipe", type=Path, help="YAML file")
     fit.add_argument("--print", action="store_true", dest="show", help="print the resolved recipe and stop")
     fit.add_argument("--resume", action="store_true", help="go on from the last checkpoint of an unfinished run")
     fit.add_argument("--restart", action="store_true", help="throw away what the run has done and start over")
     _budget_and_folder(fit)
 
     ablate = _command(commands, "ablate", "train every variant with every seed, print the table", overrides=True)
-    ablate.add_argument("ablation", type=Path)
+    ablate.add_argument("ablation", type=Path, help="YAML file with an `ablation:` section")
     ablate.add_argument("--seeds", type=_seeds, metavar="N|A,B,...", help="number of seeds, or the seeds themselves")
     ablate.add_argument("--jobs", type=_positive, metavar="N", help="runs at once (default: one per core)")
     ablate.add_argument("--check", action="store_true", help="check every variant, print what would run, and stop")
@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("folder", type=Path, help="runs/<ablation>")
 
     data = _command(commands, "data", "build or check the token store of a recipe", overrides=True)
-    data.add_argument("recipe", type=Path)
+    data.add_argument("recipe", type=Path, help="YAML file")
     data.add_argument("--rebuild", action="store_true", help="build it anew, whatever is there")
 
     listing = _command(commands, "list", "what there is: families, variants, their arguments")

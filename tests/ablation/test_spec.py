@@ -62,6 +62,12 @@ def test_command_line_wins_over_the_file(tmp_path: Path) -> None:
     assert load_ablation(path).seeds == [0, 1, 2]
 
 
+@pytest.mark.parametrize("override", ["seed=3", "budget.tokens=5"])
+def test_an_override_is_never_dropped_in_silence(override: str) -> None:
+    with pytest.raises(RecipeError, match=rf"--{override[:4]}\w*: set the ablation's own {override[:4]}"):
+        load_ablation(ABLATIONS[0], [override])
+
+
 def test_all_bad_variants_at_once(tmp_path: Path) -> None:
     path = write(
         tmp_path,

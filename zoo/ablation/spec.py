@@ -57,8 +57,11 @@ def load_ablation(
         RecipeError: every mistake in every variant, one line each.
     """
     path = Path(path)
-    chain = read_chain(path)
-    tree = merge_all([*(layer.tree for layer in chain), *override_trees(overrides)])
+    chain, changes = read_chain(path), override_trees(overrides)
+    for key, instead in (("seed", "seeds (--seeds)"), ("budget", "budget (--budget UNIT=AMOUNT)")):
+        if any(key in change for change in changes):
+            raise RecipeError([f"--{key}: set the ablation's own {instead} instead"], str(path))
+    tree = merge_all([*(layer.tree for layer in chain), *changes])
     section = tree.pop("ablation", None)
     if not isinstance(section, dict):
         raise RecipeError([f"this is a recipe, not an ablation: run it with `zoo fit {path}`"], str(path))

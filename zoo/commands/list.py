@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import inspect
 import json
 import sys
+import textwrap
 from typing import Any
 
 from zoo.families import FAMILIES, variants
@@ -29,7 +31,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     for family, members in facts.items():
         print(family)
         for name, fact in members.items():
-            print(f"  {name:<24} {fact['purpose']}")
+            print(textwrap.fill(f"  {name:<24}{fact['purpose']}", width=118, subsequent_indent=" " * 26))
             if arguments.family:
                 for key, argument in fact["arguments"].items():
                     print(f"      {key}: {argument['type']} = {json.dumps(argument['default'])}")
@@ -37,10 +39,10 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _facts(family: str, cls: type) -> dict[str, Any]:
-    doc = inspect.getdoc(cls) or ""
+    about = inspect.getdoc(sys.modules[cls.__module__]) or ""  # a variant's file opens with what it is
     return {
         "class_path": f"zoo.{family}.{cls.__name__}",
-        "purpose": " ".join(doc.split("\n\n")[0].split()),
+        "purpose": " ".join(about.split("\n\n")[0].split()),
         "arguments": _arguments(family, cls),
     }
 
@@ -57,8 +59,6 @@ def _arguments(family: str, cls: type) -> dict[str, Any]:
 
 
 def _given_by_the_model(family: str) -> frozenset[str]:
-    import importlib
-
     module, _, factory = FAMILIES[family]
     slot = slot_of(getattr(importlib.import_module(module), factory)) if factory else None
     return slot.given if slot else frozenset()
