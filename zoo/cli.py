@@ -53,8 +53,9 @@ def build_parser() -> argparse.ArgumentParser:
     fit = _command(commands, "fit", "train one recipe", overrides=True)
     fit.add_argument("recipe", type=Path, help="YAML file")
     fit.add_argument("--print", action="store_true", dest="show", help="print the resolved recipe and stop")
-    fit.add_argument("--resume", action="store_true", help="go on from the last checkpoint of an unfinished run")
-    fit.add_argument("--restart", action="store_true", help="throw away what the run has done and start over")
+    unfinished = fit.add_mutually_exclusive_group()
+    unfinished.add_argument("--resume", action="store_true", help="go on from the last checkpoint of an unfinished run")
+    unfinished.add_argument("--restart", action="store_true", help="throw away what the run has done and start over")
     _budget_and_folder(fit)
 
     ablate = _command(commands, "ablate", "train every variant with every seed, print the table", overrides=True)

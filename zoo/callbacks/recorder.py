@@ -45,7 +45,6 @@ class RunRecorder(Callback):
         self.path, self.progress_path = folder / "metrics.csv", folder / "progress.json"
         self.monitor, self.log_every = monitor, log_every
         self.diverged: int | None = None
-        self.validated_step: int | None = None
         self.last_loss: float | None = None
         self._last_step = 0
         self._progress_at = 0.0
@@ -92,9 +91,14 @@ class RunRecorder(Callback):
         assert isinstance(pl_module, LanguageModule)
         self.add_validation(trainer, pl_module)
 
+    @property
+    def validated_step(self) -> int | None:
+        """Step of the last validation on record; a resumed run has those of its checkpoint too."""
+        steps = [int(row["step"]) for row in read_metrics(self.path) if row["validation_bits_per_byte"]]
+        return steps[-1] if steps else None
+
     def add_validation(self, trainer: Trainer, pl_module: LanguageModule) -> None:
         """Write the row of the validation that just ended."""
-        self.validated_step = trainer.global_step
         bits_per_byte = float(pl_module.validation.compute())
         self._add(trainer, pl_module, validation_bits_per_byte=bits_per_byte)
         for logger in trainer.loggers:
