@@ -175,3 +175,12 @@ def test_tensorboard_by_recipe(tiny: dict[str, Any], tmp_path: Path) -> None:
     }
     assert run(folder_for(tmp_path / "runs", tiny | {"trainer.logger": logger}))["status"] == "ok"
     assert list((tmp_path / "tb").rglob("events.out.tfevents.*"))
+
+
+@pytest.mark.slow
+def test_compiled_is_the_same_run_but_for_rounding(tiny: dict[str, Any], tmp_path: Path) -> None:
+    plain = folder_for(tmp_path, tiny)
+    compiled = folder_for(tmp_path, tiny | {"trainer.compile": True})
+    assert run(plain)["status"] == run(compiled)["status"] == "ok"
+    for (_, one), (_, other) in zip(losses(plain), losses(compiled), strict=True):
+        assert float(one) == pytest.approx(float(other), rel=1e-3)
