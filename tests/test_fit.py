@@ -41,7 +41,9 @@ def test_asked_again_unfinished_resumed_and_restarted(tmp_path: Path, tiny: dict
     assert "holds an unfinished run: --resume goes on with it, --restart starts over" in refused.stderr
     assert fit(tmp_path, "--resume").returncode == 0
     score = "validation_bits_per_byte"
-    assert json.loads(result.read_text())[score] == json.loads(written)[score]
+    resumed = json.loads(result.read_text())
+    assert resumed[score] == json.loads(written)[score] and resumed["num_steps"] == 60
+    assert resumed["tokens_per_second"] == json.loads(written)["tokens_per_second"], "rates survive too"
 
     rows = [row["loss"] for row in read_metrics(result.parent / "metrics.csv")]
     assert fit(tmp_path, "--restart").returncode == 0

@@ -76,6 +76,7 @@ def long_enough(tiny: dict[str, Any]) -> dict[str, Any]:
         "trainer.checkpoint_every": 7,
         "trainer.validate_every": 10,
         "trainer.accumulate": 2,
+        "budget": {"tokens": 4 * 32 * 63},  # the last step is neither a validation's nor a checkpoint's
     }
 
 
@@ -98,6 +99,9 @@ def test_killed_three_times_and_resumed_is_bit_identical(long_enough: dict[str, 
     assert read_result(killed) == {}
     assert run(killed)["status"] == "ok"
     assert_same_run(whole, killed)
+    assert torch.load(checkpoints / "last.ckpt", weights_only=False)["global_step"] == 63
+    best = [torch.load(f / "checkpoints" / "best.ckpt", weights_only=False)["global_step"] for f in (whole, killed)]
+    assert best[0] == best[1]
 
 
 @pytest.mark.slow
@@ -124,7 +128,7 @@ def test_a_run_says_what_it_did(tiny: dict[str, Any], tmp_path: Path) -> None:
     assert 0 < result["validation_bits_per_byte"] < 8
     assert result["peak_source"] == "measured_gemm" and 0 < result["mfu"] < 1.05
     assert result["peak_memory_kind"] == "rss" and result["peak_memory_bytes"] > 50e6
-    assert result["versions"]["torch"] == torch.__version__.split("+")[0] or result["versions"]["torch"]
+    assert result["versions"]["torch"] == torch.__version__
     first, last = losses(folder)[0], losses(folder)[-1]
     assert float(last[1]) < float(first[1])
     progress = json.loads((folder / "progress.json").read_text())
@@ -157,6 +161,44 @@ def test_an_exception_is_failed_with_its_reason(
     monkeypatch.syspath_prepend(tmp_path)
     result = run(folder_for(tmp_path / "runs", tiny | {"model.norm": "failing_norm.Failing"}))
     assert result["status"] == "failed" and result["reason"] == "RuntimeError: this norm is broken"
+
+
+OWN_NORM = (
+    "from zoo.norms.base import Norm\n"
+    "class Own(Norm):\n"
+    "    def __init__(self, *, d_model: int):\n"
+    "        super().__init__()\n"
+    "    def forward(self, x):\n"
+    "        return x / 2\n"
+)
+
+
+def test_code_that_changed_since_it_was_planned_is_not_trained(
+    tiny: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else one arm would hold seeds of two programs."""
+    source = tmp_path / "edited_norm.py"
+    source.write_text(OWN_NORM)
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = folder_for(tmp_path / "runs", tiny | {"model.norm": "edited_norm.Own"})
+    source.write_text(OWN_NORM.replace("x / 2", "x / 3"))
+    result = run(folder)
+    assert result["status"] == "failed" and "code or data changed since this run was planned" in result["reason"]
+
+
+def test_a_path_or_logger_asked_for_later_counts(tiny: dict[str, Any], tmp_path: Path, corpus: Path) -> None:
+    folder = folder_for(tmp_path / "runs", tiny)
+    moved = tmp_path / "moved.jsonl"
+    moved.write_bytes(corpus.read_bytes())
+    again = folder_for(tmp_path / "runs", tiny | {"data.corpus.paths": [str(moved)]}, seed=1)
+    assert again.parent == folder.parent, "the same text is the same data, wherever it lies"
+    assert str(moved) in (folder.parent / "recipe.yaml").read_text()
+
+
+def test_worker_refuses_what_is_no_run(tmp_path: Path) -> None:
+    folder = tmp_path / "typo"
+    done = subprocess.run([sys.executable, "-m", "zoo.run", str(folder)], capture_output=True, text=True)
+    assert done.returncode == 2 and "is not the folder of a run" in done.stderr and not folder.exists()
 
 
 def test_seconds_stop_a_run(tiny: dict[str, Any], tmp_path: Path) -> None:

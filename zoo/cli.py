@@ -32,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `zoo list | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(f"{error.filename or arguments.command}: {error.strerror or error}", file=sys.stderr)
+        return EXIT_USAGE
     except ValueError as error:  # a RecipeError is one: the user's mistake, said in its own words
         from zoo.recipe.errors import RecipeError
 
@@ -123,7 +126,7 @@ def _overrides(rest: list[str], parser: argparse.ArgumentParser, arguments: argp
 def _budget(text: str) -> dict[str, float]:
     unit, _, amount = text.partition("=")
     try:
-        if unit in ("flops", "tokens", "bytes", "seconds") and float(amount) > 0:
+        if unit in ("flops", "tokens", "bytes", "seconds") and 0 < float(amount) < float("inf"):
             return {unit: float(amount)}
     except ValueError:
         pass

@@ -28,6 +28,10 @@ class LayerSpec:
     position: PositionFactory | None = None
     repeat: int = 1
 
+    def __post_init__(self) -> None:
+        if self.repeat < 1:
+            raise ValueError(f"model.layers: repeat={self.repeat} must be at least 1")
+
 
 class Decoder(Component):
     """A causal language model over token ids.
@@ -137,5 +141,5 @@ def _pattern(layers: list[LayerSpec] | None, num_layers: int) -> list[LayerSpec]
         return [LayerSpec()] * num_layers
     cycle = [spec for spec in layers for _ in range(spec.repeat)]
     if not cycle:
-        raise ValueError("model.layers is empty: leave it null, or name at least one layer with repeat >= 1")
+        raise ValueError("model.layers is empty: leave it null, or name at least one layer")
     return [cycle[i % len(cycle)] for i in range(num_layers)]

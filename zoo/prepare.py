@@ -91,9 +91,6 @@ def prepare(recipe: Recipe, *, progress: Callable[[str], None] | None = None) ->
         num_steps = steps_for(built.budget.unit, built.budget.amount, work)
     except ValueError as error:
         raise RecipeError([f"budget: {error}"], recipe.name) from error
-    if batch_size % built.trainer.accumulate:
-        line = f"trainer.accumulate={built.trainer.accumulate} must divide data.batch_size={batch_size}"
-        raise RecipeError([line], recipe.name)
     return Prepared(recipe, store, model, work, num_steps, _cost_notes(model, optimizer, work))
 
 

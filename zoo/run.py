@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("dir", type=Path, help="folder of the run, <hash>/seed-<n>")
     parser.add_argument("--watch-stdin", action="store_true", help="exit when standard input closes (engines use it)")
     arguments = parser.parse_args(argv)
+    if not (arguments.dir.parent / "recipe.yaml").is_file() or not re.fullmatch(r"seed-\d+", arguments.dir.name):
+        parser.error(f"{arguments.dir} is not the folder of a run: expected <hash>/seed-<n> beside a recipe.yaml")
     if arguments.watch_stdin:
         threading.Thread(target=_exit_at_end_of_input, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(143))  # at once: a resumed run continues from its checkpoint
@@ -81,13 +84,17 @@ def read_result(folder: Path) -> dict[str, Any]:
 def _train_in(folder: Path, seed: int) -> dict[str, Any]:
     from zoo.environment import environment
     from zoo.prepare import prepare
-    from zoo.recipe import load_recipe
+    from zoo.recipe import RecipeError, load_recipe
     from zoo.training import train
 
     recipe = load_recipe(folder.parent / "recipe.yaml", {"seed": seed})
     about = environment()
     write_atomically(folder / "env.json", json.dumps(about, indent=1))
     prepared = prepare(recipe)
+    if prepared.identity != folder.parent.name:
+        raise RecipeError(
+            [f"code or data changed since this run was planned as {folder.parent.name}: ask for it again"]
+        )
     return train(prepared, folder) | {k: about[k] for k in ("versions", "commit", "dirty", "num_threads")}
 
 
@@ -113,9 +120,9 @@ def run_folder(root: Path, prepared: Prepared, seed: int) -> Path:
     """
     home = root / "store" / prepared.identity
     home.mkdir(parents=True, exist_ok=True)
-    recipe_path = home / "recipe.yaml"
-    if not recipe_path.exists():
-        write_atomically(recipe_path, _header(prepared.recipe) + prepared.recipe.dump())
+    recipe_path, text = home / "recipe.yaml", _header(prepared.recipe) + prepared.recipe.dump()
+    if not recipe_path.exists() or recipe_path.read_text(encoding="utf-8") != text:
+        write_atomically(recipe_path, text)  # paths and loggers are not part of the identity: the last asked for counts
     folder = home / f"seed-{seed}"
     folder.mkdir(exist_ok=True)
     return folder

@@ -290,6 +290,7 @@ def test_many_devices_share_the_work(clock: Clock) -> None:
     """Counts are over all devices, the peak is of one."""
     monitor = Monitor(clock)
     trainer = SimpleNamespace(global_step=0, world_size=4, max_steps=-1, loggers=[])
+    monitor.on_fit_start(trainer, Timed(clock))
     monitor.on_train_start(trainer, Timed(clock))
     for step in range(1, 11):
         monitor.on_train_batch_start(trainer, None, None, 0)

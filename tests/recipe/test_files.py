@@ -139,6 +139,16 @@ def test_missing_file_has_a_nearest_name(tmp_path: Path) -> None:
         read_chain(tmp_path / "leaf.yaml")
 
 
+def test_a_file_that_is_not_text_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "leaf.yaml").write_bytes(b"a: \xff\xfe")
+    with pytest.raises(RecipeError, match=r"leaf\.yaml: cannot be read: 'utf-8' codec can't decode"):
+        read_chain(tmp_path / "leaf.yaml")
+
+
+def test_yaml_merge_keys() -> None:
+    assert parse_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}", "here")["b"] == {"x": 1, "y": 3}
+
+
 def test_a_recipe_is_a_mapping(tmp_path: Path) -> None:
     write(tmp_path, leaf="- 1\n- 2")
     with pytest.raises(RecipeError, match=r"leaf\.yaml: a recipe is a mapping, this is a list$"):

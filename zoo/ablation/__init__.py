@@ -33,8 +33,7 @@ def ablate(
     Raises:
         RecipeError: every mistake in every variant; or another process works on the same folder.
     """
-    from zoo.ablation.report import write_report
     from zoo.ablation.spec import load_ablation
     from zoo.ablation.sweep import sweep
 
-    return write_report(sweep(load_ablation(path, overrides, budget=budget, seeds=seeds), root=Path(runs), jobs=jobs))
+    return sweep(load_ablation(path, overrides, budget=budget, seeds=seeds), root=Path(runs), jobs=jobs)

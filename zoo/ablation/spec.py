@@ -9,6 +9,7 @@ from typing import Any
 
 from zoo.recipe import Recipe, RecipeError, override_trees, resolve_recipe
 from zoo.recipe.files import Layer, Tree, expand, merge, merge_all, read_chain
+from zoo.recipe.resolve import is_seed
 from zoo.wording import listing, nearest
 
 ABLATION_KEYS = ("baseline", "seeds", "budget", "variants")
@@ -126,7 +127,7 @@ def _seeds(given: Any, problems: list[str]) -> list[int]:
     """3 is seeds 0, 1, 2; a list names them."""
     if isinstance(given, int) and not isinstance(given, bool) and given >= 1:
         return list(range(given))
-    whole = isinstance(given, list) and all(isinstance(s, int) and not isinstance(s, bool) for s in given)
+    whole = isinstance(given, list) and all(is_seed(seed) for seed in given)
     if whole and given and len(set(given)) == len(given):
         return given
     problems.append(f"ablation.seeds: expected a number of seeds or a list of different ones, got {given!r}")

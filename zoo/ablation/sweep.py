@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from zoo.ablation.engines.base import Engine
 from zoo.ablation.engines.local import LocalEngine, fit_jobs
 from zoo.ablation.engines.machine import usable_cores
 from zoo.ablation.progress import Progress
+from zoo.ablation.report import Report, write_report
 from zoo.ablation.spec import Ablation
 from zoo.accounting.devices import peak_flops
 from zoo.files import write_atomically
@@ -46,7 +48,7 @@ def try_all(ablation: Ablation) -> None:
     baseline = ablation.variants[ablation.baseline].resolved["data"]
     for name, recipe in ablation.variants.items():
         try:
-            recipe.built.try_on_meta(vocab_size=256)
+            recipe.try_on_meta()
         except RecipeError as error:
             lines += [f"variant {name}: {line.removeprefix(f'{name}: ')}" for line in error.lines]
         for key in SCORED_ALIKE:
@@ -58,22 +60,21 @@ def try_all(ablation: Ablation) -> None:
         raise RecipeError(lines)
 
 
-def prepare_arms(ablation: Ablation, root: Path, say: Callable[[str], None] = print) -> list[Arm]:
-    """Stores, sizes and folders of all arms; arms with one configuration share their runs.
+def prepare_all(ablation: Ablation, say: Callable[[str], None] = print) -> dict[str, Prepared]:
+    """Stores, sizes and numbers of steps of all arms.
 
     Raises:
-        RecipeError: an arm's data or budget does not do.
+        RecipeError: an arm's data or budget does not do; all such arms at once.
     """
-    lines, arms = [], []
+    lines, prepared = [], {}
     for name, recipe in ablation.variants.items():
         try:
-            prepared = prepare(recipe, progress=say)
-            arms.append(Arm(name, prepared, {seed: run_folder(root, prepared, seed) for seed in ablation.seeds}))
+            prepared[name] = prepare(recipe, progress=say)
         except RecipeError as error:
-            lines += error.lines
+            lines += [f"variant {line}" for line in error.lines]
     if lines:
         raise RecipeError(lines)
-    return arms
+    return prepared
 
 
 def sweep(
@@ -83,8 +84,9 @@ def sweep(
     jobs: int | None = None,
     engine: Engine | None = None,
     say: Callable[[str], None] = print,
-) -> Path:
-    """Train every arm with every seed, as far as that is not done yet; returns the ablation's folder.
+) -> Report:
+    """Train every arm with every seed, as far as that is not done yet, and write the table; also where it is stopped
+    half-way, of what is done by then.
 
     Args:
         ablation: checked.
@@ -97,23 +99,35 @@ def sweep(
         RecipeError: an arm refuses its values, or another process works on this ablation.
     """
     try_all(ablation)
+    prepared = prepare_all(ablation, say)
     folder = root / ablation.name
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            arms = prepare_arms(ablation, root, say)
-            _write_plan(ablation, arms, folder)
-            cells = list(_cells(arms, ablation.seeds))
-            folders = list(dict.fromkeys(path for _, _, path in cells))
-            if any(read_result(path).get("status") not in FINISHED for path in folders):
-                _measure_peaks(arms, fit_jobs(jobs, len(folders)), say)
-            with Progress(cells) as display:
-                for event in (engine or LocalEngine(jobs=jobs)).run(folders, needs(arm.prepared for arm in arms)):
-                    display.update(event)
-            return folder
+            arms = [
+                Arm(name, arm, {seed: run_folder(root, arm, seed) for seed in ablation.seeds})
+                for name, arm in prepared.items()
+            ]
+            _write_plan(ablation, arms, folder, say)
+            try:
+                _train(arms, ablation.seeds, jobs, engine or LocalEngine(jobs=jobs), say)
+            except KeyboardInterrupt:
+                write_report(folder)
+                raise
+            return write_report(folder)
     except Timeout:
         line = f"{folder} is in use by another `zoo ablate`: wait for it, or name another folder with --runs"
         raise RecipeError([line]) from None
+
+
+def _train(arms: list[Arm], seeds: list[int], jobs: int | None, engine: Engine, say: Callable[[str], None]) -> None:
+    cells = list(_cells(arms, seeds))
+    folders = list(dict.fromkeys(path for _, _, path in cells))
+    if any(read_result(path).get("status") not in FINISHED for path in folders):
+        _measure_peaks(arms, fit_jobs(jobs, len(folders)), say)
+    with Progress(cells) as display:
+        for event in engine.run(folders, needs(arm.prepared for arm in arms)):
+            display.update(event)
 
 
 def _cells(arms: list[Arm], seeds: list[int]) -> Iterable[tuple[str, int, Path]]:
@@ -134,7 +148,12 @@ def _measure_peaks(arms: list[Arm], jobs: int, say: Callable[[str], None]) -> No
         say(f"peak: {peak.flops_per_second / 1e9:.0f} GFLOP/s in {dtype} on {num_threads} thread(s), {peak.source}")
 
 
-def _write_plan(ablation: Ablation, arms: list[Arm], folder: Path) -> None:
+def _write_plan(ablation: Ablation, arms: list[Arm], folder: Path, say: Callable[[str], None]) -> None:
+    with suppress(OSError, ValueError):
+        before = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+        if before["budget"] != ablation.budget or before["seeds"] != ablation.seeds:
+            was = f"budget {before['budget']}, seeds {before['seeds']}"
+            say(f"{folder}: the table of {was} is replaced; its runs are kept, and asking for it again brings it back")
     write_atomically(folder / "ablation.yaml", yaml.safe_dump(ablation.tree, sort_keys=False, width=120))
     plan: dict[str, Any] = {
         "name": ablation.name,

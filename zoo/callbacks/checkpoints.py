@@ -43,12 +43,13 @@ class RunCheckpoints(Checkpoint):
         self.folder, self.every = folder, every
         self.best: float | None = None
         self._last_step = 0
+        self._saved_step: int | None = None
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "saved_step": self._saved_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+        self.best, self._saved_step = state_dict["best"], state_dict["saved_step"]
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._last_step = trainer.global_step
@@ -69,24 +70,37 @@ class RunCheckpoints(Checkpoint):
         if trainer.state.fn != "fit":
             return
         assert isinstance(pl_module, LanguageModule)
-        bits_per_byte = float(pl_module.validation.compute())
+        every = self.every is None or trainer.global_step % self.every == 0
+        self.after_validation(trainer, float(pl_module.validation.compute()), keep=every)
+
+    def after_validation(self, trainer: Trainer, bits_per_byte: float, *, keep: bool = True) -> None:
+        """Keep this step as the best so far if it is, and as the last if it is or `keep` says so. A run that diverged
+        keeps the checkpoint from before."""
         if not math.isfinite(bits_per_byte):
-            return  # a run that diverged keeps the checkpoint from before
-        better = self.best is None or bits_per_byte < self.best
-        if better:
+            return
+        if self.best is None or bits_per_byte < self.best:
             self.best = bits_per_byte
-        if better or self.every is None or trainer.global_step % self.every == 0:
+            # The best first: were it the other way round, a kill in between would leave a `last` that knows of a best
+            # which is not there.
+            self._save(trainer, BEST)
+            if trainer.is_global_zero:
+                _link(self.folder / BEST, self.folder / LAST)
+        elif keep:
             self._save(trainer)
-        if better and trainer.is_global_zero:
-            _copy(self.folder / LAST, self.folder / BEST)
 
-    def _save(self, trainer: Trainer) -> None:
+    def finish(self, trainer: Trainer) -> None:
+        """Keep the weights that the run ends with, where no checkpoint fell on its last step."""
+        if self._saved_step != trainer.global_step:
+            self._save(trainer)
+
+    def _save(self, trainer: Trainer, name: str = LAST) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        trainer.save_checkpoint(self.folder / LAST)
+        self._saved_step = trainer.global_step
+        trainer.save_checkpoint(self.folder / name)
 
 
-def _copy(source: Path, target: Path) -> None:
-    """A second name for the same bytes; `last` is replaced by rename, so it never changes under this one."""
+def _link(source: Path, target: Path) -> None:
+    """A second name for the same bytes; checkpoints are replaced by rename, so neither changes under the other."""
     temporary = target.with_name(f"{target.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:

@@ -61,6 +61,9 @@ class RunRecorder(Callback):
         self._last_step = self._start_step = step
         self._started_at = time.monotonic()
 
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])  # the scheduler moves on before the step's end
+
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
@@ -74,12 +77,11 @@ class RunRecorder(Callback):
         if step % self.log_every == 0 or step == 1 or final:
             value = float(loss)
             self.last_loss = value
-            rate = self._rate(trainer, pl_module)
-            self._add(trainer, pl_module, loss=value, lr=rate)
+            self._add(trainer, pl_module, loss=value, lr=self._rate)
             if not math.isfinite(value):
                 self._diverge(trainer, step)
             for logger in trainer.loggers:
-                logger.log_metrics({"train/loss": value, "train/lr": rate}, step)
+                logger.log_metrics({"train/loss": value, "train/lr": self._rate}, step)
         self._progress(trainer, pl_module, "train")
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -109,11 +111,6 @@ class RunRecorder(Callback):
     def _diverge(self, trainer: Trainer, step: int) -> None:
         self.diverged = step
         trainer.should_stop = True
-
-    def _rate(self, trainer: Trainer, pl_module: LanguageModule) -> float:
-        """The learning rate that the step which just ended was made with: the scheduler has moved on already."""
-        peak_rate = trainer.optimizers[0].param_groups[0]["initial_lr"]
-        return peak_rate * pl_module.rate_factor(trainer.global_step - 1)
 
     def _add(self, trainer: Trainer, pl_module: LanguageModule, **values: float) -> None:
         step, latest = trainer.global_step, self.monitor.latest

@@ -90,15 +90,18 @@ class ThroughputMonitor(Callback):
         self._training_seconds = state_dict["training_seconds"]
         self._step_seconds = array("d", state_dict["step_seconds"].tolist())
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.global_step == 0:
-            self._forget()
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Called also where a resumed run has no step left to make, and still has figures to give."""
         self._flops_now = _value(self.flops_per_step, pl_module, "flops_per_step", "step_flops")
         self._palm_now = _value(
             self.palm_flops_per_step, pl_module, "palm_flops_per_step", "palm_step_flops", default=math.nan
         )
         self._tokens_now = _value(self.tokens_per_step, pl_module, "tokens_per_step", "tokens_per_step")
         self._device, self._world_size = pl_module.device, trainer.world_size
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.global_step == 0:
+            self._forget()
         self._last_step, self._steps_here = trainer.global_step, 0
         self._after_validation = False
         self._step = _Step(compilations=_compilations())

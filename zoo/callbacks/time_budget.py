@@ -15,7 +15,11 @@ WARMUP_STEPS = 3  # allocation and compilation fall into the first steps of a pr
 
 
 class TimeBudget(Callback):
-    """Counts the seconds of training steps, without warm-up, validation and checkpoints; goes on counting on resume."""
+    """Counts the seconds of training steps, without validation and checkpoints; goes on counting on resume.
+
+    The first steps of each process are not counted either. Until the first one is, the run counts as long, so that they
+    fall into the very start of the schedule.
+    """
 
     def __init__(self, seconds: float):
         self.seconds, self.elapsed = seconds, 0.0
@@ -32,6 +36,8 @@ class TimeBudget(Callback):
         assert isinstance(pl_module, LanguageModule)
         self._last_step = trainer.global_step
         pl_module.horizon.elapsed = self.elapsed
+        if self.elapsed >= self.seconds:
+            trainer.should_stop = True
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self._step_began is None:

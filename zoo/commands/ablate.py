@@ -8,7 +8,7 @@ from zoo.ablation.spec import load_ablation
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
-    from zoo.ablation.report import show, write_report
+    from zoo.ablation.report import show
     from zoo.ablation.sweep import sweep, try_all
 
     ablation = load_ablation(arguments.ablation, overrides, budget=arguments.budget, seeds=arguments.seeds)
@@ -20,4 +20,4 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         for name in ablation.variants:
             print(f"  {name}{' (baseline)' if name == ablation.baseline else ''}")
         return 0
-    return show(write_report(sweep(ablation, root=arguments.runs, jobs=arguments.jobs)))
+    return show(sweep(ablation, root=arguments.runs, jobs=arguments.jobs))

@@ -15,7 +15,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     recipe = load_recipe(arguments.recipe, overrides)
     if arguments.budget:
         recipe = load_recipe(arguments.recipe, [*overrides, *_as_overrides(arguments.budget)])
-    recipe.built.try_on_meta(vocab_size=256)  # whatever a class refuses is said before anything is made
+    recipe.try_on_meta()
     if arguments.show:
         print(recipe.dump(), end="")
         return 0

@@ -56,6 +56,19 @@ class Recipe:
         except RecipeError as error:
             raise RecipeError(error.lines, self.name) from error
 
+    def try_on_meta(self) -> None:
+        """Build model and optimizer once without storage, at a vocabulary of 256: whatever a class refuses is said
+        before anything is made.
+
+        Raises:
+            RecipeError: a class refuses a value.
+        """
+        try:
+            self.built.try_on_meta(vocab_size=256)
+        except RecipeError as error:
+            lines = [line.removeprefix(f"{self.name}: ") for line in error.lines]
+            raise RecipeError(lines, self.name) from error
+
     def dump(self) -> str:
         """The resolved recipe as YAML; loading it again gives the same recipe."""
         return yaml.dump(self.resolved, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -89,11 +89,39 @@ def build(resolved: dict[str, Any]) -> Built:
             options[section] = kind(**objects[section]) if not problems else None
         except ValueError as error:
             problems.append(Problem(section, str(error)))
+    if not problems:
+        problems += _across(options["data"], options["trainer"])
     if problems:
         raise RecipeError(problems)
     model = objects["model"]
     training = {name: model.pop(name) for name in ("init", "optimizer", "schedule")}
     return Built(decoder_arguments=model, **training, **options)
+
+
+def _across(data: DataOptions, trainer: TrainerOptions) -> list[Problem]:
+    """What is wrong with options that are each right."""
+    problems = []
+    if data.batch_size % trainer.accumulate:
+        line = f"{trainer.accumulate} must divide data.batch_size={data.batch_size}"
+        problems.append(Problem("trainer.accumulate", line))
+    if trainer.device == "cuda" and not torch.cuda.is_available():
+        problems.append(Problem("trainer.device", "cuda was asked for, and torch sees no CUDA device here"))
+    if trainer.logger:
+        problems += _loggers(trainer.logger)
+    return problems
+
+
+def _loggers(given: dict[str, Any] | list[dict[str, Any]]) -> list[Problem]:
+    """Loggers are Lightning's: only a recipe that names one pays for the import."""
+    from lightning.pytorch.loggers import Logger
+
+    problems = []
+    for logger in given if isinstance(given, list) else [given]:
+        try:
+            parse_value(parser_of(Logger), logger)
+        except Exception as error:
+            problems.append(Problem("trainer.logger", f"{logger}: {error}"))
+    return problems
 
 
 def instantiate(key: Key, value: Any) -> Any:

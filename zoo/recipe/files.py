@@ -44,6 +44,8 @@ def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Tree:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, (str, int, float)) or isinstance(key, bool):
             raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
@@ -93,15 +95,20 @@ def read_chain(path: Path | str) -> list[Layer]:
     seen: list[Path] = []
     while True:
         if not current.is_file():
-            names = [p.name for p in current.parent.glob("*.y*ml")] if current.parent.is_dir() else []
+            names = [p.stem for p in current.parent.glob("*.yaml")] if current.parent.is_dir() else []
             what = "is a folder, not a recipe" if current.is_dir() else "no such file"
-            raise RecipeError([f"{current}: {what}{nearest(current.name, names)}{asked_by}"])
+            hint = nearest(current.stem, names).replace("'?", ".yaml'?")
+            raise RecipeError([f"{current}: {what}{hint}{asked_by}"])
         resolved = current.resolve()
         if resolved in seen:
             round_trip = " -> ".join(p.name for p in [*seen[seen.index(resolved) :], resolved])
             raise RecipeError([f"base: a cycle: {round_trip}"], str(path))
         seen.append(resolved)
-        tree = parse_yaml(current.read_text(encoding="utf-8"), str(current))
+        try:
+            text = current.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError([f"cannot be read: {error}"], str(current)) from error
+        tree = parse_yaml(text, str(current))
         tree = {} if tree is None else tree
         if not isinstance(tree, dict):
             raise RecipeError([f"a recipe is a mapping, this is a {type(tree).__name__}"], str(current))
@@ -169,8 +176,10 @@ def is_component(value: Any) -> bool:
 
 
 def same_class(one: str, other: str) -> bool:
-    """`RMSNorm` and `zoo.norms.RMSNorm` are the same class."""
+    """`RMSNorm`, `zoo.norms.RMSNorm` and `zoo.norms.rms.RMSNorm` are the same class."""
     if one == other:
         return True
-    short, long = sorted((one, other), key=len)
-    return "." not in short and long.startswith("zoo.") and long.rpartition(".")[2] == short
+    first, second = one.split("."), other.split(".")
+    ours = [parts for parts in (first, second) if len(parts) > 1]
+    in_zoo = bool(ours) and all(parts[0] == "zoo" for parts in ours) and len({parts[1] for parts in ours}) == 1
+    return in_zoo and first[-1] == second[-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -92,8 +93,8 @@ class Budget:
         given = {unit: getattr(self, unit) for unit in BUDGET_UNITS if getattr(self, unit) is not None}
         if len(given) != 1:
             raise ValueError(f"expected exactly one of {', '.join(BUDGET_UNITS)}, got {', '.join(given) or 'none'}")
-        if self.amount <= 0:
-            raise ValueError(f"{self.unit}={self.amount:g} must be above 0")
+        if not 0 < self.amount < math.inf:
+            raise ValueError(f"{self.unit}={self.amount:g} must be above 0, and finite")
 
     @property
     def unit(self) -> str:

@@ -36,6 +36,8 @@ class Resolver:
                 continue
             resolved[name] = self.arguments(section, keys, name, f"{name} takes")
         resolved["seed"] = self.leaf("seed", Key(int, inspect.Parameter.empty), tree.get("seed"))
+        if isinstance(resolved["seed"], int) and not is_seed(resolved["seed"]):
+            self.problem("seed", f"expected a whole number from 0 to 2**63 - 1, got {resolved['seed']}")
         return resolved
 
     def arguments(self, given: dict[str, Any], keys: dict[str, Key], where: str, takes: str) -> dict[str, Any]:
@@ -104,6 +106,10 @@ class Resolver:
             return None
         takes = f"{found.__name__} takes"
         return {"class_path": public_path(found), "init_args": self.arguments(arguments, keys, path, takes)}
+
+
+def is_seed(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
 
 
 def plain(value: Any) -> Any:

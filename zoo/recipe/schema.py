@@ -158,7 +158,7 @@ def _import(path: str, known: dict[str, type]) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         return Problem("", f"cannot import {path!r}: no module named {error.name!r}{nearest(attribute, known)}")
-    except Exception as error:  # the user's own module may fail in any way; that is news, not a crash of ours
+    except (Exception, SystemExit) as error:  # a user's module may fail in any way: news, no crash of ours
         return Problem("", f"cannot import {path!r}: {type(error).__name__}: {error}")
     if not hasattr(module, attribute):
         names = [n for n in dir(module) if inspect.isclass(getattr(module, n))]
