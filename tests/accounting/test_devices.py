@@ -89,6 +89,17 @@ def test_planted_entry_is_used(home: Path) -> None:
     assert peak_flops("cpu", torch.bfloat16, 3) == Peak(123.0, "measured_gemm", torch.bfloat16, cpu_name(), 0.5)
 
 
+@pytest.mark.parametrize(("planted", "kept"), [(1.0, False), (1e18, True)])
+def test_measured_again_the_higher_is_kept(planted: float, kept: bool, home: Path) -> None:
+    """A busy machine lowers a measurement, never raises it."""
+    key = devices._key(torch.device("cpu"), cpu_name(), torch.float32, 1, "highest")
+    home.mkdir()
+    (home / "peaks.json").write_text(json.dumps({key: {"flops_per_second": planted, "spread": 0.5}}))
+    peak = peak_flops("cpu", torch.float32, 1, matmul="highest", again=True, **QUICK)
+    assert (peak.flops_per_second == planted) is kept
+    assert peak_flops("cpu", torch.float32, 1, matmul="highest") == peak, "what was kept is what is read"
+
+
 @pytest.mark.parametrize(
     "content",
     [
