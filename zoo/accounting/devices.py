@@ -113,8 +113,8 @@ def _cached(path: Path, key: str, measure: Callable[[], dict[str, Any]], again: 
     with FileLock(f"{path}.lock"):
         entry = _read(path).get(key)  # whoever held the lock may have measured just this
         if not _valid(entry) or again:
-            candidates = [measure(), *([entry] if _valid(entry) else [])]
-            entry = max(candidates, key=_rate)
+            fresh = measure()
+            entry = entry if entry is not None and _valid(entry) and _rate(entry) > _rate(fresh) else fresh
             write_atomically(path, json.dumps(_read(path) | {key: entry}, indent=1, sort_keys=True))
     return entry
 
