@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo import __version__
 
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
 OVERRIDES = (
     "any key of the recipe can be set from here, as --model.d_model=256 or --seed=1; "
     "a component too: --model.ffn=MLP --model.ffn.activation=relu2"

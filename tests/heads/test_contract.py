@@ -43,15 +43,6 @@ def test_nats_equal_naive_cross_entropy(cls: type, ignored: int, scale: float) -
 
 
 @every_variant
-@torch.no_grad()
-def test_token_nats_are_the_summands(cls: type) -> None:
-    head, (x_BTD, targets_BT) = make_part("head", cls), case()
-    nats_BT = head.token_nats(x_BTD, targets_BT)
-    assert nats_BT.shape == targets_BT.shape and (nats_BT[targets_BT == IGNORE_INDEX] == 0).all()
-    assert nats_BT[targets_BT != IGNORE_INDEX].tolist() == pytest.approx(naive_nats(head, x_BTD, targets_BT), rel=1e-5)
-
-
-@every_variant
 def test_ignored_targets_leave_no_trace(cls: type) -> None:
     """Loss and gradients are those of the scored tokens alone."""
     head, (x_BTD, targets_BT) = make_part("head", cls), case()

@@ -41,11 +41,6 @@ class Head(Component):
         nats = torch.nn.functional.cross_entropy(logits, targets, ignore_index=IGNORE_INDEX, reduction="sum")
         return HeadLoss(nats, (targets != IGNORE_INDEX).sum())
 
-    def token_nats(self, x_BTD: Tensor, targets_BT: Tensor) -> Tensor:
-        """Cross-entropy in nats of each target, 0 where it is IGNORE_INDEX: -> nats_BT, at least fp32."""
-        logits_BVT = at_least_fp32(self.logits(x_BTD)).transpose(1, 2)
-        return torch.nn.functional.cross_entropy(logits_BVT, targets_BT, ignore_index=IGNORE_INDEX, reduction="none")
-
 
 class HeadFactory(Protocol):
     def __call__(self, *, d_model: int, vocab_size: int, embedding: Embedding) -> Head: ...
