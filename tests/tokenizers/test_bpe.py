@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
-from zoo.tokenizers import BPETokenizer, bpe
+from zoo.tokenizers import BPETokenizer, _native, _scan
 
 # Figure 1 of the paper, with the counts: the words that every textbook merges by hand.
 WORDS = ["low"] * 5 + ["lower"] * 2 + ["widest"] * 3 + ["newest"] * 6
@@ -91,14 +94,42 @@ def test_every_token_encodes_to_itself() -> None:
     assert [tokenizer.encode(token) for token in tokens] == [[first + rank] for rank in range(len(tokens))]
 
 
-def test_word_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bpe, "MAX_CACHED_WORDS", 5)
-    tokenizer = train(["one two three"], pattern=r" |\S+")
-    text = " ".join(f"w{i % 9}" for i in range(50)) + " " + "x" * 1000
-    uncached = [i for word in text.split(" ") for i in [*train(["one two three"]).encode(word), ord(" ") + 1]][:-1]
-    assert tokenizer.encode(text) == tokenizer.encode(text) == uncached
-    assert 0 < len(tokenizer._ids_of_word) <= 5
-    assert not any(len(word) > bpe.MAX_CACHED_CHARS for word in tokenizer._ids_of_word)
+def test_how_many_merges_were_possible_is_said() -> None:
+    tokenizer = train(["abc"], vocab_size=1000)
+    expected = ["2 merges were possible, then no pair was left: the vocabulary has 259 ids, not vocab_size=1,000"]
+    assert tokenizer.notes() == expected
+    again = BPETokenizer(vocab_size=1000)
+    again.load_state(tokenizer.state())
+    assert again.notes() == expected
+    assert train(["abc"], vocab_size=259).notes() == []
+
+
+@pytest.mark.parametrize(("alias", "pattern"), [("gpt4", "cl100k"), ("gpt4o", "o200k"), ("none", None)])
+def test_other_names_of_patterns(alias: str, pattern: str | None) -> None:
+    texts = ["I'll SAY it's 12345 ...  HTTPServer\n\n"]
+    assert train(texts, pattern=alias).state() == train(texts, pattern=pattern).state()
+
+
+def test_special_tokens_are_options() -> None:
+    tokenizer = train(["low lower"], specials=("<|pad|>", "<|endoftext|>"))
+    assert tokenizer.end_of_text == 1
+    assert tokenizer.encode("<|pad|>low", allowed_special="all") == [0, *tokenizer.encode("low")]
+    with pytest.raises(ValueError, match=r"vocab_size=257 is too small: expected at least 258 \(256 bytes and 2 spec"):
+        BPETokenizer(vocab_size=257, specials=("<|pad|>", "<|endoftext|>"))
+
+
+def test_compiled_code_follows_every_source() -> None:
+    """numba keeps code on disk by the function's own file; what is inlined from another must count too."""
+    folder = Path(_native.__file__).parent
+    compiled = {
+        path for path in folder.glob("_*.py") if "@native" in path.read_text() or "@inlined" in path.read_text()
+    }
+    assert len(compiled) >= 5
+    digest = hashlib.sha256()
+    for path in sorted({*compiled, folder / "_native.py"}):
+        digest.update(path.read_bytes())
+    assert _native.sources() == digest.hexdigest()
+    assert _scan.scan._cache._cache_file._source_stamp == _native.sources()
 
 
 def test_untrained_is_refused() -> None:

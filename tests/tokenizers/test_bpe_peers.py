@@ -1,10 +1,12 @@
-"""The same vocabulary as Hugging Face `tokenizers`, and the same ids as `tiktoken`, where these are installed."""
+"""The same vocabulary as Hugging Face `tokenizers`, and the same ids as `tiktoken`."""
 
 from __future__ import annotations
 
 import inspect
 
 import pytest
+import tiktoken
+import tokenizers as hf
 
 from zoo.tokenizers import BPETokenizer
 from zoo.tokenizers._pretokens import PATTERNS
@@ -16,7 +18,6 @@ TEXTS = [
 
 
 def test_vocabulary_of_huggingface() -> None:
-    hf = pytest.importorskip("tokenizers")
     theirs = hf.Tokenizer(hf.models.BPE())
     theirs.pre_tokenizer = hf.pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = hf.trainers.BpeTrainer(
@@ -47,7 +48,6 @@ def enumerate_gpt2_bytes() -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_ids_of_tiktoken(pattern: str) -> None:
-    tiktoken = pytest.importorskip("tiktoken")
     ours = BPETokenizer(vocab_size=1500, pattern=pattern)
     ours.train(TEXTS)
     tokens = [ours.decode_bytes([i]) for i in range(1, ours.vocab_size)]

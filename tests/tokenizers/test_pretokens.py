@@ -1,28 +1,64 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tokenizers.bpe_reference import PUBLISHED
-from zoo.tokenizers._pretokens import PATTERNS, compile_pattern, split
+from zoo.tokenizers._pretokens import PATTERNS, Pretokens, compile_pattern
 
-TRICKY = st.text(alphabet="aZé試ǅ1²½'\u2019sStTrReElLvV.,!/ \t\n\r\u00a0\u2028\u0301\x1c\x85🙂", max_size=40)
+TRICKY = st.text(
+    alphabet="aZé試ǅʰЖж1²½Ⅷ'\u2019sStTrReElLvVmMdD\u017f.,!/_ \t\n\r\u00a0\u2028\u0301\u20dd\x00\x1c\x85"
+    "\ud7ff\ue000🙂\U0010ffff",
+    max_size=40,
+)
+# What is assigned depends on the version of Unicode: a table of tests/tokenizers/test_unicode.py tells the rest.
+ASSIGNED = st.text(st.characters(exclude_categories=["Cs", "Cn"]))
+ASCII = st.text(st.characters(max_codepoint=127), max_size=60)
+TEXTS = TRICKY | ASCII | ASSIGNED
 
 
 @pytest.mark.parametrize("pattern", PUBLISHED)
 @settings(max_examples=300, deadline=None)
-@given(text=TRICKY | st.text())
+@given(text=TEXTS)
 def test_presets_cut_as_the_published_expressions(pattern: str, text: str) -> None:
-    assert split(compile_pattern(pattern), text) == regex.findall(PUBLISHED[pattern], text)
+    assert Pretokens(pattern).split(text) == regex.findall(PUBLISHED[pattern], text)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@settings(max_examples=500, deadline=None)
+@given(text=TEXTS)
+def test_scanners_cut_as_their_expressions(pattern: str, text: str) -> None:
+    cuts = Pretokens(pattern)
+    assert cuts.split(text) == regex.findall(PATTERNS[pattern], text)
+    ends = Pretokens(PATTERNS[pattern]).ends(text, text.encode())
+    assert [len(piece.encode()) for piece in cuts.split(text)] == np.diff(ends, prepend=0).tolist()
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@settings(max_examples=500, deadline=None)
+@given(text=TEXTS, following=TEXTS)
+def test_a_place_to_cut_at_is_one_whatever_follows(pattern: str, text: str, following: str) -> None:
+    cuts = Pretokens(pattern)
+    place = cuts.cut(text)
+    assert cuts.split(text[:place]) + cuts.split(text[place:] + following) == cuts.split(text + following)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_text_with_words_has_a_place_to_cut_at(pattern: str) -> None:
+    cuts = Pretokens(pattern)
+    assert cuts.cut("one two three") == len("one two")
+    assert cuts.cut("試験。次の文") == len("試験")
+    assert cuts.cut("don't") == cuts.cut("word") == cuts.cut("") == 0
 
 
 @pytest.mark.parametrize("pattern", [*PATTERNS, None, r"\w+", r"(\w)(\w)?", r"\S\K\s+", r"a(?=b)|(?<=b)c"])
 @settings(max_examples=100, deadline=None)
-@given(text=TRICKY | st.text())
+@given(text=TEXTS)
 def test_pieces_join_to_the_text(pattern: str | None, text: str) -> None:
-    pieces = split(compile_pattern(pattern), text)
+    pieces = Pretokens(pattern).split(text)
     assert "".join(pieces) == text
     assert all(pieces)
 
@@ -37,33 +73,36 @@ def test_pieces_join_to_the_text(pattern: str | None, text: str) -> None:
 )
 def test_contractions_digits_and_space(pattern: str, pieces: list[str]) -> None:
     """gpt2 cuts lower-case contractions, cl100k any case, o200k none; only gpt2 keeps numbers whole, newlines apart."""
-    assert split(compile_pattern(pattern), "I'll say it'S 12345 ...   ok\n\nend\n") == pieces
+    assert Pretokens(pattern).split("I'll say it'S 12345 ...   ok\n\nend\n") == pieces
 
 
 def test_cl100k_takes_white_space_at_the_end_whole() -> None:
-    compiled = compile_pattern("cl100k")
-    assert split(compiled, "a\n ") == ["a", "\n "]
-    assert split(compiled, "a\n b") == ["a", "\n", " b"]
+    cuts = Pretokens("cl100k").split
+    assert cuts("a\n ") == ["a", "\n "]
+    assert cuts("a\n b") == ["a", "\n", " b"]
 
 
 def test_o200k_cuts_camel_case_and_keeps_slashes() -> None:
-    compiled = compile_pattern("o200k")
-    assert split(compiled, "HTTPServer parseXml") == ["HTTPServer", " parse", "Xml"]
-    assert split(compiled, "a//\nb") == ["a", "//\n", "b"]
+    cuts = Pretokens("o200k").split
+    assert cuts("HTTPServer parseXml") == ["HTTPServer", " parse", "Xml"]
+    assert cuts("a//\nb") == ["a", "//\n", "b"]
 
 
 def test_text_between_matches_is_kept() -> None:
-    assert split(compile_pattern(r"[a-z]+"), "12ab, cd!") == ["12", "ab", ", ", "cd", "!"]
+    assert Pretokens(r"[a-z]+").split("12ab, cd!") == ["12", "ab", ", ", "cd", "!"]
 
 
 def test_groups_do_not_change_the_pieces() -> None:
-    assert split(compile_pattern(r"([a-z])[a-z]*"), "ab cd") == ["ab", " ", "cd"]
+    assert Pretokens(r"([a-z])[a-z]*").split("ab cd") == ["ab", " ", "cd"]
 
 
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("gpt4", r"pattern='gpt4' is no preset .* one of gpt2, cl100k, o200k, None .*; did you mean 'gpt2'\?"),
+        (
+            "gpt5",
+            r"pattern='gpt5' is no preset .* one of gpt2, cl100k, o200k, llama3, qwen2, None .*; did you mean 'gpt",
+        ),
         ("o2ook", r"did you mean 'o200k'\?"),
         ("(a", r"pattern='\(a' does not compile as a regular expression: missing \)"),
         ("(?r)a.", r"pattern='\(\?r\)a\.' searches backwards: expected an expression without the flag \(\?r\)"),

@@ -1,84 +1,190 @@
-"""The symbols of one pre-token: the merges that apply to it, in the order of their rank.
+"""Texts to ids, compiled: a cache of words in front of the merges.
 
-Both functions do the same, as fast as it is written: `merge_short` looks at every pair for each merge, which is
-quadratic and quickest for a usual word; `merge_long` keeps the positions of each pair, which is linear in the word.
+Words of up to 15 bytes stand in slots of 4 uint64, of up to 31 in slots of 8: the word with its length in the top byte,
+two ids, and a third id with the number of ids on top. Where there are more ids, the first says where they are. So most
+words of a text cost one look at one line of memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from heapq import heapify, heappop, heappush
-from itertools import pairwise, repeat
+from typing import NamedTuple
 
-from zoo.tokenizers._text import NUM_BYTES
+import numpy as np
+from numpy.typing import NDArray
 
-Pair = tuple[int, int]
+from zoo.tokenizers._bpe_merge import LONG_BYTES, merge_piece
+from zoo.tokenizers._characters import PADDING
+from zoo.tokenizers._native import get, inlined, load8, native, put, store8
+from zoo.tokenizers._scan import scan
 
-LONG_WORD_BYTES = 64  # from here on merge_long is quicker
+SLACK = 8  # ids that may be written behind the last
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hash
+_PRIME = np.uint64(0xC2B2AE3D27D4EB4F)  # of xxHash
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_SHORT_BYTES, _MIDDLE_BYTES = 15, 31
+_SHORT_BITS, _MIDDLE_BITS = 17, 14  # slots: 4 MiB and 1 MiB
+_MAX_SHARE = 0.6  # filled to this share, the cache starts anew
+_CACHED_IDS = 2**18
 
 
-def encode_word(word: bytes, ranks: Mapping[Pair, int]) -> list[int]:
-    """Symbols of a word: bytes, and 256 + r for the result of the merge of rank r.
+class Cache(NamedTuple):
+    """Words met before, with their ids. One per thread."""
+
+    short: NDArray[np.uint64]
+    middle: NDArray[np.uint64]
+    ids: NDArray[np.uint32]  # of words with more than three
+    used: NDArray[np.int64]  # [3]: words in short, words in middle, ids
+    pieces: NDArray[np.int64]  # scratch of the scanner
+    symbols: NDArray[np.uint32]  # scratch of merge_short
+    ranks: NDArray[np.int64]  # likewise
+
+
+def new_cache() -> Cache:
+    """An empty cache; its 6 MiB become real as words come."""
+    return Cache(
+        np.zeros(4 << _SHORT_BITS, dtype=np.uint64),
+        np.zeros(8 << _MIDDLE_BITS, dtype=np.uint64),
+        np.zeros(_CACHED_IDS, dtype=np.uint32),
+        np.zeros(3, dtype=np.int64),
+        np.zeros(1024, dtype=np.int64),
+        np.zeros(LONG_BYTES, dtype=np.uint32),
+        np.zeros(LONG_BYTES, dtype=np.int64),
+    )
+
+
+@inlined
+def recall(entry, slot, out, place, cache):
+    """Ids of a cached word, whose value is entry[slot], entry[slot + 1]."""
+    first, last = get(entry, slot), get(entry, slot + 1)
+    count = np.int64(last >> np.uint64(32))
+    if count <= 3:  # three are written whatever their number: a branch costs more
+        store8(out, place, first)
+        store8(out, place + 2, last)
+        return place + count
+    for i in range(count):
+        put(out, place + i, get(cache.ids, np.int64(first) + i))
+    return place + count
+
+
+@native
+def remember(entry, slot, out, place, end, cache, which):
+    """Keep the ids out[place:end] as the value of a new word; when the cache is full, it starts anew."""
+    count = end - place
+    full = cache.used[which] > _MAX_SHARE * (len(entry) >> (2 + which)) or cache.used[2] + count > len(cache.ids)
+    if full:
+        for i in range(len(cache.short)):
+            put(cache.short, i, np.uint64(0))
+        for i in range(len(cache.middle)):
+            put(cache.middle, i, np.uint64(0))
+        for i in range(len(cache.used)):
+            put(cache.used, i, np.int64(0))
+        return
+    cache.used[which] += 1
+    entry[slot + 1] = np.uint64(count) << np.uint64(32)
+    if count <= 3:
+        entry[slot] = np.uint64(out[place]) | (
+            np.uint64(out[place + 1]) << np.uint64(32) if count > 1 else np.uint64(0)
+        )
+        entry[slot + 1] |= np.uint64(out[place + 2]) if count > 2 else np.uint64(0)
+        return
+    used = cache.used[2]
+    entry[slot] = used
+    for i in range(count):
+        put(cache.ids, used + i, get(out, place + i))
+    cache.used[2] = used + count
+
+
+@inlined
+def short_word(text, start, end, merges, cache, out, place):
+    """Ids of a piece of up to 15 bytes."""
+    length = end - start
+    low, high = load8(text, start), np.uint64(0)
+    if length < 8:
+        low &= _ALL >> np.uint64(64 - 8 * length)
+    elif length > 8:
+        high = load8(text, start + 8) & _ALL >> np.uint64(128 - 8 * length)
+    high |= np.uint64(length) << np.uint64(56)
+    hashed = (low ^ high * _PRIME) * _SPREAD
+    hashed = (hashed ^ hashed >> np.uint64(32)) * _PRIME
+    slot = np.int64(hashed >> np.uint64(64 - _SHORT_BITS)) << 2
+    while True:
+        found = get(cache.short, slot + 1)
+        if found == high and get(cache.short, slot) == low:
+            return recall(cache.short, slot + 2, out, place, cache)
+        if found == 0:
+            break
+        slot = slot + 4 & len(cache.short) - 1
+    last = merge_piece(text, start, end, merges, cache, out, place)
+    cache.short[slot], cache.short[slot + 1] = low, high
+    remember(cache.short, slot + 2, out, place, last, cache, 0)
+    return last
+
+
+@inlined
+def middle_word(text, start, end, merges, cache, out, place):
+    """Ids of a piece of 16 to 31 bytes."""
+    length = end - start
+    a, b = load8(text, start), load8(text, start + 8)
+    c, d = load8(text, start + 16), np.uint64(0)
+    if length < 24:
+        c &= (np.uint64(1) << np.uint64(8 * length - 128)) - np.uint64(1)
+    elif length > 24:
+        d = load8(text, start + 24) & _ALL >> np.uint64(256 - 8 * length)
+    d |= np.uint64(length) << np.uint64(56)
+    hashed = ((a ^ b * _PRIME) * _SPREAD ^ c) * _PRIME ^ d
+    hashed = (hashed ^ hashed >> np.uint64(32)) * _SPREAD
+    slot = np.int64(hashed >> np.uint64(64 - _MIDDLE_BITS)) << 3
+    table = cache.middle
+    while True:
+        found = get(table, slot + 3)
+        same = get(table, slot) == a and get(table, slot + 1) == b and get(table, slot + 2) == c
+        if found == d and same:
+            return recall(table, slot + 4, out, place, cache)
+        if found == 0:
+            break
+        slot = slot + 8 & len(table) - 1
+    last = merge_piece(text, start, end, merges, cache, out, place)
+    table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = a, b, c, d
+    remember(table, slot + 4, out, place, last, cache, 1)
+    return last
+
+
+@inlined
+def encode_pieces(text, start, ends, num_pieces, merges, cache, out, place):
+    """Ids of pieces that follow each other from `start` on, to out[place:]; returns where they end."""
+    for i in range(num_pieces):
+        end = get(ends, i)
+        length = end - start
+        if length == 1 and not len(merges.whole_ids):
+            put(out, place, get(merges.ids, np.int64(get(text, start))))
+            place += 1
+        elif length <= _SHORT_BYTES:
+            place = short_word(text, start, end, merges, cache, out, place)
+        elif length <= _MIDDLE_BYTES:
+            place = middle_word(text, start, end, merges, cache, out, place)
+        else:
+            place = merge_piece(text, start, end, merges, cache, out, place)
+        start = end
+    return place
+
+
+@native
+def encode_documents(scanner, text, ends, pieces, classes, merges, cache, out, out_ends):
+    """Ids of texts, each followed by its padding, one after another: text i ends at ends[i], its ids at out_ends[i].
 
     Args:
-        word: bytes of one pre-token.
-        ranks: rank of each merged pair of symbols; a merge names symbols of earlier merges only.
+        scanner: cuts the texts; below 0, there is one text, and `pieces` says where its pieces end.
+        out: has room for an id per byte, and SLACK.
     """
-    return merge_short(word, ranks) if len(word) < LONG_WORD_BYTES else merge_long(word, ranks)
-
-
-def merge_short(word: bytes, ranks: Mapping[Pair, int]) -> list[int]:
-    """Symbols of a word: replaces the pair of the lowest rank, from left to right, until no pair has a rank."""
-    symbols = list(word)
-    no_rank = len(ranks)
-    while len(symbols) > 1:
-        rank = min(map(ranks.get, pairwise(symbols), repeat(no_rank)))
-        if rank == no_rank:
-            break
-        merged, i, last = [], 0, len(symbols) - 1
-        while i <= last:
-            if i < last and ranks.get((symbols[i], symbols[i + 1])) == rank:
-                merged.append(NUM_BYTES + rank)
-                i += 2
+    place, start = 0, 0
+    for i in range(len(ends)):
+        end = get(ends, i)
+        while start < end:
+            if scanner >= 0:
+                num_pieces = scan(scanner, text, start, end, classes, pieces)
             else:
-                merged.append(symbols[i])
-                i += 1
-        symbols = merged
-    return symbols
-
-
-def merge_long(word: bytes, ranks: Mapping[Pair, int]) -> list[int]:
-    """As `merge_short`, in time that grows with the word's length and not with its square.
-
-    A merge makes pairs of its own symbol only, and those have higher ranks; so the positions of one rank are complete
-    and in ascending order when its turn comes.
-    """
-    symbols = [*word, -1]  # the last is no symbol: it pairs with none, also not as the neighbour before the first
-    size = [1] * len(symbols)  # of a symbol in bytes, at its first and at its last byte
-    positions: dict[int, list[int]] = {}
-    for i, pair in enumerate(pairwise(word)):
-        if (rank := ranks.get(pair)) is not None:
-            positions.setdefault(rank, []).append(i)
-    waiting = list(positions)
-    heapify(waiting)
-
-    def note(i: int, left: int, right: int) -> None:
-        if (rank := ranks.get((left, right))) is not None:
-            if rank not in positions:
-                positions[rank] = []
-                heappush(waiting, rank)
-            positions[rank].append(i)
-
-    while waiting:
-        rank = heappop(waiting)
-        new = NUM_BYTES + rank
-        for i in positions.pop(rank):
-            if symbols[i] < 0 or ranks.get((symbols[i], symbols[j := i + size[i]])) != rank:
-                continue  # one of the two was merged meanwhile
-            k = j + size[j]
-            symbols[i], symbols[j] = new, -1
-            size[i] = size[k - 1] = k - i
-            before = i - size[i - 1]
-            note(before, symbols[before], new)
-            note(i, new, symbols[k])
-    return [symbol for symbol in symbols if symbol >= 0]
+                num_pieces = len(pieces)
+            place = encode_pieces(text, start, pieces, num_pieces, merges, cache, out, place)
+            start = get(pieces, num_pieces - 1)
+        put(out_ends, i, place)
+        start = end + PADDING

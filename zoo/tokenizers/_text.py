@@ -1,26 +1,58 @@
-"""What every byte-backed tokenizer shares: text that UTF-8 can write, and the bytes of the first ids."""
+"""What the tokenizers share: text that UTF-8 can write, as bytes or code points, and bytes that ids stand for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 NUM_BYTES = 256
+
+
+def checked_text(text: str) -> str:
+    """Raises:
+    ValueError: it is no str.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"expected text as a str, got {type(text).__name__}")
+    return text
 
 
 def utf8(text: str) -> bytes:
     """UTF-8 of a text.
 
     Raises:
-        ValueError: the text holds a lone surrogate, which UTF-8 cannot write.
+        ValueError: the text is no str, or holds a lone surrogate, which UTF-8 cannot write.
     """
     try:
-        return text.encode("utf-8")
+        return checked_text(text).encode("utf-8")
     except UnicodeEncodeError as error:
-        code_point = ord(text[error.start])
-        raise ValueError(
-            f"the text holds the lone surrogate U+{code_point:04X} at index {error.start}, which UTF-8 cannot write: "
-            f"expected text without surrogates (read the source with errors='replace')"
-        ) from None
+        raise _surrogate(text, error.start) from None
+
+
+def code_points(text: str) -> NDArray[np.uint32]:
+    """The code points of a text.
+
+    Raises:
+        ValueError: as `utf8`.
+    """
+    try:
+        return np.frombuffer(checked_text(text).encode("utf-32-le"), dtype="<u4")
+    except UnicodeEncodeError as error:
+        raise _surrogate(text, error.start) from None
+
+
+def checked_batch(texts: Sequence[str], num_threads: int) -> Sequence[str]:
+    """Raises:
+    ValueError: `texts` is one string, or `num_threads` is below 1.
+    """
+    if isinstance(texts, str):
+        raise ValueError("encode_batch got one str: expected a sequence of texts, such as [text]")
+    if num_threads < 1:
+        raise ValueError(f"num_threads={num_threads}: expected at least 1")
+    return texts
 
 
 def documents(texts: Iterable[str]) -> Iterator[str]:
@@ -39,3 +71,58 @@ def documents(texts: Iterable[str]) -> Iterator[str]:
 def first_tokens(specials: Sequence[str]) -> list[bytes]:
     """Bytes of the ids that every byte-backed tokenizer starts with: the special tokens, then the 256 bytes."""
     return [special.encode("utf-8") for special in specials] + [bytes([byte]) for byte in range(NUM_BYTES)]
+
+
+class TokenTable:
+    """The bytes of each id, end to end, so that many ids are written at once."""
+
+    def __init__(self, tokens: Sequence[bytes]):
+        self._bytes = np.frombuffer(b"".join(tokens), dtype=np.uint8)
+        self._lengths = np.array([len(token) for token in tokens], dtype=np.int64)
+        self._starts = np.cumsum(self._lengths) - self._lengths
+
+    def decode(self, ids: NDArray[np.int64]) -> bytes:
+        lengths = self._lengths[ids]
+        written = np.cumsum(lengths) - lengths  # bytes before each id
+        places = np.arange(lengths.sum()) + np.repeat(self._starts[ids] - written, lengths)
+        return self._bytes[places].tobytes()
+
+
+def bytes_between_specials(
+    ids: NDArray[np.int64], specials: Sequence[str], decode: Callable[[NDArray[np.int64]], bytes]
+) -> bytes:
+    """Bytes of ids, the first of which are special tokens; `decode` is asked for the runs between these."""
+    parts, start = [], 0
+    for i in np.flatnonzero(ids < len(specials)).tolist():
+        parts += [decode(ids[start:i]), specials[ids[i]].encode("utf-8")]
+        start = i + 1
+    return b"".join([*parts, decode(ids[start:])])
+
+
+def checked_ids(ids: Sequence[int] | NDArray[Any], vocab_size: int) -> NDArray[np.int64]:
+    """The ids as an array.
+
+    Raises:
+        ValueError: they are no sequence of whole numbers, or one is not below the vocabulary's size.
+    """
+    array = np.asarray(ids)
+    if array.ndim != 1:
+        what = f"an array of shape {array.shape}" if array.ndim else type(ids).__name__
+        raise ValueError(f"expected a sequence of ids, got {what}")
+    if array.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if array.dtype.kind not in "iu":  # numbers beyond 64 bits are Python's own still, or have become floats
+        for i in ids:
+            if not isinstance(i, int | np.integer | np.bool_):
+                raise ValueError(f"expected ids as whole numbers, got {i!r}")
+    if array.min() < 0 or array.max() >= vocab_size:
+        wrong = next(i for i in ids if not 0 <= i < vocab_size)
+        raise ValueError(f"id {wrong} is not in [0, {vocab_size})")
+    return array.astype(np.int64, copy=False)
+
+
+def _surrogate(text: str, index: int) -> ValueError:
+    return ValueError(
+        f"the text holds the lone surrogate U+{ord(text[index]):04X} at index {index}, which UTF-8 cannot write: "
+        f"expected text without surrogates (read the source with errors='replace')"
+    )

@@ -5,23 +5,27 @@ arXiv 1508.07909; on bytes and cut into pre-tokens as GPT-2 (Radford et al. 2019
 Equation: repeat, until the vocabulary is full: with the words as sequences of symbols (at first their bytes),
     (a, b) = argmax over pairs of sum over words of count(word) * #{i : word[i] = a, word[i + 1] = b}
 and replace a b by the new symbol ab in every word, from left to right. Encoding replays the merges in their order.
+
+This file is the tokenizer as a user sees it; `_bpe_train.py` learns merges, `_bpe_model.py` applies them.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from zoo.tokenizers._bpe_encode import encode_word
-from zoo.tokenizers._bpe_train import Pair, TieBreak, train_merges
-from zoo.tokenizers._pretokens import compile_pattern, split
-from zoo.tokenizers._text import NUM_BYTES, documents, first_tokens, utf8
-from zoo.tokenizers.base import Tokenizer
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.tokenizers._pretokens import Pretokens
+from zoo.tokenizers._text import NUM_BYTES, documents, first_tokens
+from zoo.tokenizers.base import END_OF_TEXT, Ids, Tokenizer, checked_batch
 from zoo.wording import listing, nearest
 
-MAX_CACHED_WORDS = 1 << 17  # then the cache starts anew; some 20 MB
-MAX_CACHED_CHARS = 64  # a longer word hardly comes again
+if TYPE_CHECKING:
+    from zoo.tokenizers._bpe_model import BPEModel
+
+TieBreak = Literal["first", "greatest", "huggingface"]
 
 
 class BPETokenizer(Tokenizer):
@@ -29,20 +33,29 @@ class BPETokenizer(Tokenizer):
 
     Args:
         vocab_size: ids at most: special tokens, 256 bytes and merges. A text that runs out of pairs gives fewer, and
-            the attribute `vocab_size` says how many.
-        pattern: cuts text into pre-tokens, which no merge crosses: "gpt2", "cl100k" (GPT-4), "o200k" (GPT-4o), a
-            regular expression of the `regex` package, or None for no cut. Text that the expression leaves out between
-            two matches is a pre-token of its own.
+            `notes()` says how many.
+        pattern: cuts text into pre-tokens, which no merge crosses: "gpt2", "cl100k" (also "gpt4"), "o200k" (also
+            "gpt4o"), "llama3", "qwen2", a regular expression of the `regex` package, or None (also "none") for no
+            cut. Text that an expression leaves out between two matches is a pre-token of its own.
         tie_break: which of several most frequent pairs is merged: "first", the one that occurs first in the text (the
             textbook's); "greatest", the lexicographically greatest pair of byte strings (CS336's); "huggingface", the
             smallest pair of ids as Hugging Face numbers them.
+        specials: special tokens, of which one is the end of text.
 
     Raises:
-        ValueError: `vocab_size` leaves no room for the bytes, `pattern` is no usable expression, or `tie_break` is
-            unknown.
+        ValueError: `vocab_size` leaves no room for the bytes, `pattern` is no usable expression, `tie_break` is
+            unknown, or `specials` as in `Tokenizer`.
     """
 
-    def __init__(self, *, vocab_size: int = 1024, pattern: str | None = "gpt2", tie_break: TieBreak = "first"):
+    def __init__(
+        self,
+        *,
+        vocab_size: int = 1024,
+        pattern: str | None = "gpt2",
+        tie_break: TieBreak = "first",
+        specials: Sequence[str] = (END_OF_TEXT,),
+    ):
+        super().__init__(specials=specials)
         smallest = len(self.specials) + NUM_BYTES
         if vocab_size < smallest:
             raise ValueError(
@@ -52,17 +65,20 @@ class BPETokenizer(Tokenizer):
         if tie_break not in (rules := get_args(TieBreak)):
             raise ValueError(f"tie_break={tie_break!r}: expected one of {listing(rules)}{nearest(tie_break, rules)}")
         self.max_vocab_size = vocab_size
-        self.pattern = pattern
         self.tie_break: TieBreak = tie_break
-        self._compiled = compile_pattern(pattern)
-        self._ranks: dict[Pair, int] | None = None
-        self._tokens: list[bytes] = []
-        self._ids_of_word: dict[str, list[int]] = {}
+        self._pretokens = Pretokens(pattern)
+        self._pairs: NDArray[np.int64] | None = None
+        self._ran_out = False
+        self._model: BPEModel | None = None
+
+    @property
+    def pattern(self) -> str | None:
+        """Name of a preset, an expression, or None."""
+        return self._pretokens.pattern
 
     @property
     def vocab_size(self) -> int:
-        self._trained()
-        return len(self._tokens)
+        return len(self.specials) + NUM_BYTES + len(self._trained())
 
     @property
     def merges(self) -> list[tuple[bytes, bytes]]:
@@ -71,8 +87,19 @@ class BPETokenizer(Tokenizer):
         Raises:
             ValueError: the tokenizer is not trained.
         """
-        first_byte = len(self.specials)
-        return [(self._tokens[first_byte + a], self._tokens[first_byte + b]) for a, b in self._trained()]
+        tokens = self.model.tokens
+        return [(tokens[a], tokens[b]) for a, b in self._trained().tolist()]
+
+    @property
+    def model(self) -> BPEModel:
+        """The merges, ready to encode and decode.
+
+        Raises:
+            ValueError: the tokenizer is not trained.
+        """
+        if self._model is None:
+            self._model = self._build(self._trained())
+        return self._model
 
     def train(self, texts: Iterable[str]) -> None:
         """Learn the merges. Memory grows with the distinct pre-tokens, not with the text.
@@ -80,33 +107,39 @@ class BPETokenizer(Tokenizer):
         Raises:
             ValueError: `texts` is one string, or a text holds a lone surrogate.
         """
-        counts: Counter[str] = Counter()
-        for text in documents(texts):
-            counts.update(split(self._compiled, text))
-        words = {utf8(word): count for word, count in counts.items()}
-        self._learn(train_merges(words, self.max_vocab_size - len(self.specials) - NUM_BYTES, self.tie_break))
+        from zoo.tokenizers._bpe_train import train_merges
+        from zoo.tokenizers._words import count_words
 
-    def encode_ordinary(self, text: str) -> list[int]:
-        """Ids of text.
+        words = count_words(documents(texts), self._pretokens)
+        room = self.max_vocab_size - len(self.specials) - NUM_BYTES
+        self._learn(train_merges(words, room, self.tie_break))
+        self._ran_out = len(self._trained()) < room
 
-        Raises:
-            ValueError: the text holds a lone surrogate, or the tokenizer is not trained.
-        """
-        self._trained()
-        utf8(text)
-        known = self._ids_of_word
-        ids: list[int] = []
-        for word in split(self._compiled, text):
-            ids += known.get(word) or self._encode_word(word)
-        return ids
+    def encode_array(self, text: str) -> Ids:
+        return self.model.encode(text)
 
-    def decode_bytes(self, ids: Sequence[int]) -> bytes:
-        self.check_ids(ids)
-        return b"".join(map(self._tokens.__getitem__, ids))
+    def encode_batch(self, texts: Sequence[str], *, num_threads: int = 1) -> list[Ids]:
+        """`encode_array` of each text, on `num_threads` threads."""
+        return self.model.encode_batch(checked_batch(texts, num_threads), num_threads)
+
+    def decode_bytes(self, ids: Sequence[int] | NDArray[Any]) -> bytes:
+        return self.model.decode(ids)
+
+    def cut(self, text: str) -> int:
+        return self._pretokens.cut(text)
+
+    def notes(self) -> list[str]:
+        if not self._ran_out:
+            return []
+        possible, asked = len(self._trained()), self.max_vocab_size
+        return [
+            f"{possible:,} merges were possible, then no pair was left: the vocabulary has {self.vocab_size:,} ids, "
+            f"not vocab_size={asked:,}"
+        ]
 
     def state(self) -> dict[str, Any]:
         """The pairs by rank, as symbols: a byte is itself, 256 + r is the result of merge r."""
-        return {"pattern": self.pattern, "merges": [list(pair) for pair in self._trained()]}
+        return {"pattern": self.pattern, "merges": self._trained().tolist(), "ran_out": self._ran_out}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Take over the merges of another instance.
@@ -115,37 +148,43 @@ class BPETokenizer(Tokenizer):
             ValueError: they were learned with another pattern, are more than `vocab_size` has room for, or name a
                 symbol before it exists.
         """
-        pattern, merges = state.get("pattern"), [tuple(pair) for pair in state.get("merges", ())]
+        pattern, merges = state.get("pattern"), state.get("merges")
+        if not isinstance(merges, list):
+            raise ValueError("the state of a BPETokenizer is damaged: expected 'merges', a list of pairs")
         if pattern != self.pattern:
             raise ValueError(f"the state was learned with pattern={pattern!r}: expected {self.pattern!r}")
         num_ids = len(self.specials) + NUM_BYTES + len(merges)
         if num_ids > self.max_vocab_size:
             raise ValueError(f"the state has {num_ids} ids: expected at most vocab_size={self.max_vocab_size}")
         for rank, pair in enumerate(merges):
-            if len(pair) != 2 or not all(isinstance(s, int) and 0 <= s < NUM_BYTES + rank for s in pair):
-                raise ValueError(
-                    f"merge {rank} of the state is {list(pair)}: expected two symbols below {NUM_BYTES + rank}"
-                )
-        self._learn(merges)
+            ordered = isinstance(pair, list) and len(pair) == 2
+            if not ordered or not all(type(s) is int and 0 <= s < NUM_BYTES + rank for s in pair):
+                raise ValueError(f"merge {rank} of the state is {pair}: expected two symbols below {NUM_BYTES + rank}")
+        self._learn(np.array(merges, dtype=np.int64).reshape(-1, 2))
+        self._ran_out = bool(state.get("ran_out"))
 
-    def _learn(self, merges: Sequence[Pair]) -> None:
-        tokens, first_byte = first_tokens(self.specials), len(self.specials)
-        for a, b in merges:
-            tokens.append(tokens[first_byte + a] + tokens[first_byte + b])
-        self._tokens = tokens
-        self._ranks = {pair: rank for rank, pair in enumerate(merges)}
-        self._ids_of_word = {}
+    def _learn(self, pairs: NDArray[np.int64]) -> None:
+        self._pairs, self._model = pairs, None
 
-    def _encode_word(self, word: str) -> list[int]:
-        first_byte = len(self.specials)
-        ids = [first_byte + symbol for symbol in encode_word(word.encode("utf-8"), self._trained())]
-        if len(word) <= MAX_CACHED_CHARS:
-            if len(self._ids_of_word) >= MAX_CACHED_WORDS:
-                self._ids_of_word.clear()
-            self._ids_of_word[word] = ids
-        return ids
+    def _build(self, pairs: NDArray[np.int64]) -> BPEModel:
+        from zoo.tokenizers._bpe_model import BPEModel
 
-    def _trained(self) -> dict[Pair, int]:
-        if self._ranks is None:
+        tokens = first_tokens(())
+        for a, b in pairs.tolist():
+            tokens.append(tokens[a] + tokens[b])
+        ranks = np.arange(len(pairs), dtype=np.int64)
+        return BPEModel(
+            pretokens=self._pretokens,
+            tokens=tokens,
+            ids=len(self.specials) + np.arange(len(tokens)),
+            left=np.ascontiguousarray(pairs[:, 0]),
+            right=np.ascontiguousarray(pairs[:, 1]),
+            ranks=ranks,
+            products=NUM_BYTES + ranks,
+            special_ids=self.special_ids,
+        )
+
+    def _trained(self) -> NDArray[np.int64]:
+        if self._pairs is None:
             raise self.untrained()
-        return self._ranks
+        return self._pairs

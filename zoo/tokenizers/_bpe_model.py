@@ -1,0 +1,165 @@
+"""A vocabulary of byte-pair encoding at work: text to ids and back, however the vocabulary was come by."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.tokenizers._bpe_encode import (
+    SLACK,
+    Cache,
+    encode_documents,
+    new_cache,
+)
+from zoo.tokenizers._bpe_merge import MAX_SYMBOLS, Merges, pair_table
+from zoo.tokenizers._characters import PADDING, class_tables, padded
+from zoo.tokenizers._decode import Vocabulary, decode
+from zoo.tokenizers._pretokens import Pretokens
+from zoo.tokenizers._text import checked_ids, utf8
+from zoo.tokenizers._words import WordCounter
+
+_BATCH_BYTES = 2**20  # texts that go through compiled code in one call
+
+
+class BPEModel:
+    """Encodes and decodes with given merges.
+
+    Args:
+        pretokens: cuts text into the pieces that no merge crosses.
+        tokens: bytes of each symbol: of the 256 bytes in order, then of what the merges make.
+        ids: id of each symbol.
+        left, right: symbols of each pair that merges, int64 [pairs].
+        ranks: of these pairs; the lowest merges first. The first of equal pairs counts.
+        products: symbol that the merges of a rank make, [ranks].
+        special_ids: id of each special token.
+        whole: words that are a token as they stand, also where merging does not make it.
+
+    Raises:
+        ValueError: there are more symbols than the tables can hold.
+    """
+
+    def __init__(
+        self,
+        *,
+        pretokens: Pretokens,
+        tokens: Sequence[bytes],
+        ids: NDArray[Any],
+        left: NDArray[np.int64],
+        right: NDArray[np.int64],
+        ranks: NDArray[np.int64],
+        products: NDArray[Any],
+        special_ids: Mapping[str, int],
+        whole: Mapping[bytes, int] | None = None,
+    ):
+        if len(tokens) > MAX_SYMBOLS or len(products) > MAX_SYMBOLS:
+            raise ValueError(f"{max(len(tokens), len(products)):,} tokens: expected at most {MAX_SYMBOLS:,}")
+        self.pretokens, self.tokens, self.special_ids = pretokens, list(tokens), dict(special_ids)
+        self.ids = np.asarray(ids, dtype=np.uint32)
+        pairs, shift = pair_table(left, right, ranks)
+        words = WordCounter()
+        for word in whole or ():
+            text, ends = padded([word])
+            words.add(text, 0, ends)
+        whole_ids = np.array(list((whole or {}).values()), dtype=np.uint32)
+        self._merges = Merges(pairs, shift, np.asarray(products, np.uint32), self.ids, words.words, whole_ids)
+        self.vocabulary = Vocabulary.of(
+            [*zip(self.ids.tolist(), self.tokens, strict=True)]
+            + [(i, special.encode()) for special, i in self.special_ids.items()]
+        )
+        self._scanner, self._classes = pretokens.scanner, class_tables()
+        self._caches: list[Cache] = []
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the highest id."""
+        return len(self.vocabulary.lengths)
+
+    def encode(self, text: str) -> NDArray[np.uint32]:
+        """Ids of a text.
+
+        Raises:
+            ValueError: the text holds a lone surrogate.
+        """
+        data = utf8(text)
+        pieces = self.pretokens.ends(text, data) if self._scanner is None else None
+        return self._encode([data], pieces)[0]
+
+    def encode_batch(self, texts: Sequence[str], num_threads: int) -> list[NDArray[np.uint32]]:
+        """Ids of each text; the work leaves the interpreter's lock, so threads run side by side.
+
+        Raises:
+            ValueError: a text holds a lone surrogate.
+        """
+        if self._scanner is None:  # the expression runs under the lock
+            return [self.encode(text) for text in texts]
+        groups = _groups(texts)
+        if num_threads == 1 or len(groups) == 1:
+            return [ids for group in groups for ids in self._encode_group(group)]
+        with ThreadPoolExecutor(num_threads) as threads:
+            return [ids for found in threads.map(self._encode_group, groups) for ids in found]
+
+    def decode(self, ids: Sequence[int] | NDArray[Any]) -> bytes:
+        """The bytes of ids.
+
+        Raises:
+            ValueError: they are no sequence of whole numbers, or one stands for nothing.
+        """
+        numbers = _as_array(ids)
+        found = decode(self.vocabulary, numbers) if numbers is not None else 0
+        if isinstance(found, int):
+            checked_ids(ids, self.vocab_size)
+            raise ValueError(f"id {ids[found]} stands for no token")
+        return found
+
+    def cut(self, text: str) -> int:
+        """As `Tokenizer.cut`."""
+        return self.pretokens.cut(text)
+
+    def _encode_group(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]:
+        return self._encode([utf8(text) for text in texts], None)
+
+    def _encode(self, texts: Sequence[bytes], pieces: NDArray[np.int64] | None) -> list[NDArray[np.uint32]]:
+        """Ids of texts that the scanner cuts, or of one whose pieces end at `pieces`."""
+        buffer, ends = padded(texts)
+        out, out_ends = np.empty(len(buffer) + SLACK, dtype=np.uint32), np.empty(len(texts), dtype=np.int64)
+        try:
+            cache = self._caches.pop()  # no other thread has it
+        except IndexError:
+            cache = new_cache()
+        scanner, scratch = (self._scanner, cache.pieces) if pieces is None else (-1, pieces)
+        encode_documents(scanner, buffer, ends, scratch, self._classes, self._merges, cache, out, out_ends)
+        self._caches.append(cache)
+        if len(texts) == 1:
+            return [out[: out_ends[0]].copy()]
+        return np.split(out[: out_ends[-1]].copy(), out_ends[:-1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_caches": []}
+
+
+def _groups(texts: Sequence[str]) -> list[list[str]]:
+    """Texts in their order, in groups of about _BATCH_BYTES."""
+    groups: list[list[str]] = []
+    size = _BATCH_BYTES
+    for text in texts:
+        if size >= _BATCH_BYTES:
+            groups.append([])
+            size = 0
+        groups[-1].append(text)
+        size += len(text) + PADDING
+    return groups
+
+
+def _as_array(ids: Sequence[int] | NDArray[Any]) -> NDArray[np.int64] | None:
+    """The ids as numbers of one kind; None where they are not whole numbers in a row, or do not fit."""
+    if isinstance(ids, np.ndarray):
+        return ids.astype(np.int64, copy=False) if ids.dtype.kind in "iu" and ids.ndim == 1 else None
+    try:
+        return np.frombuffer(array("Q", ids), dtype=np.int64)  # three times as quick as numpy
+    except (OverflowError, TypeError):
+        return None
