@@ -110,6 +110,8 @@ def test_a_module_that_is_no_python_is_skipped_counted_and_logged(
     assert corpus.skipped["bad.py"].startswith("SyntaxError: ")
     assert corpus.skipped["half.py"].startswith("UnicodeEncodeError: ")
     assert "3 modules were skipped, as they cannot be read" in caplog.text
+    assert len(corpus.notes()) == 3
+    assert corpus.notes()[0].startswith("bad.py: skipped, as it cannot be read: SyntaxError: ")
 
 
 def test_source_and_docstrings_do_not_repeat_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.data import TextFiles
-from zoo.data.corpora import text_files
+from zoo.data.corpora import _text_readers
 
 
 @pytest.fixture(autouse=True)
@@ -47,18 +46,9 @@ def test_separated_documents_are_those_of_split(
     path = tmp_path_factory.mktemp("split") / "a.txt"
     path.write_bytes(text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(text_files, "_CHUNK_BYTES", chunk_bytes)
+        patch.setattr(_text_readers, "_CHUNK_BYTES", chunk_bytes)
         found = documents(str(path), separator=separator)
     assert found == [piece for piece in text.split(separator) if piece]
-
-
-@given(
-    st.lists(st.text(max_size=8).filter(lambda t: t.isascii() or t.encode("utf-8", "ignore").decode() == t), max_size=6)
-)
-def test_json_lines_round_trip(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
-    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
-    path.write_text("".join(json.dumps({"id": 1, "body": text}) + "\n\n" for text in texts))
-    assert documents(str(path), text_field="body") == [text for text in texts if text]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +68,14 @@ def test_json_lines_round_trip(tmp_path_factory: pytest.TempPathFactory, texts: 
         ("a.jsonl", b'["a"]', "a.jsonl:1: expected a JSON object with a field 'text', got ['a']"),
         ("a.jsonl", b'{"text": 3}', "a.jsonl:1: expected text in the field 'text', got 3"),
         ("a.jsonl", b'{"text": "\\ud800"}', "a.jsonl:1: '\\ud800' is no character that UTF-8 can encode"),
-        ("a.md", b"a", "a.md: expected a file of .txt or .jsonl, got '.md'"),
+        ("a.TXT", b"\xff", "a.TXT: not UTF-8 at byte 0 (0xff)"),
+        (
+            "a.doc",
+            b"a",
+            "a.doc: expected a file of .txt, .md, .jsonl, .ndjson, .csv, .tsv, .parquet, also with .gz, .bz2, .xz, "
+            ".zst, got '.doc'",
+        ),
+        ("a.gz", b"a", "a.gz: expected a file of .txt, "),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_the_place(
@@ -105,10 +102,20 @@ def test_arguments_that_are_refused() -> None:
         TextFiles(paths=[])
     with pytest.raises(ValueError, match=r"^separator='' separates nothing: expected text, or null"):
         TextFiles(paths=["a.txt"], separator="")
+    with pytest.raises(ValueError, match=r"^errors='replce': expected strict or replace; did you mean 'replace'\?$"):
+        TextFiles(paths=["a.txt"], errors="replce")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^bad_lines='ignore': expected error or skip$"):
+        TextFiles(paths=["a.txt"], bad_lines="ignore")  # type: ignore[arg-type]
 
 
 def test_the_fingerprint_is_of_contents_and_options_not_of_places(folder: Path) -> None:
-    for name, text in {"a.txt": "one", "b.txt": "two", "copy.txt": "one", "a.jsonl": "one"}.items():
+    for name, text in {
+        "a.txt": "one",
+        "b.txt": "two",
+        "copy.txt": "one",
+        "a.jsonl": "one",
+        "a.jsonl.gz": "one",
+    }.items():
         (folder / name).write_text(text)
     assert TextFiles(paths=["a.txt"]).fingerprint() == TextFiles(paths=["copy.txt"]).fingerprint()
     different = [
@@ -119,5 +126,8 @@ def test_the_fingerprint_is_of_contents_and_options_not_of_places(folder: Path) 
         TextFiles(paths=["a.jsonl"]),
         TextFiles(paths=["a.txt"], separator="n"),
         TextFiles(paths=["a.txt"], text_field="body"),
+        TextFiles(paths=["a.txt"], errors="replace"),
+        TextFiles(paths=["a.txt"], bad_lines="skip"),
+        TextFiles(paths=["a.jsonl.gz"]),  # the same bytes, and other documents
     ]
     assert len({corpus.fingerprint() for corpus in different}) == len(different)

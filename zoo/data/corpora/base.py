@@ -28,3 +28,20 @@ class Corpus(ABC):
         Raises:
             ValueError: the text cannot be found.
         """
+
+    def sources(self) -> dict[str, float]:
+        """The parts that training draws from, each with its share of the training tokens; the shares sum to 1. A corpus
+        is one part, a mixture several."""
+        return {type(self).__name__: 1.0}
+
+    def labelled(self) -> Iterator[tuple[str, str]]:
+        """(name of its source, document) of every document; those of one source stand together, in the order of
+        `sources()`."""
+        name = type(self).__name__
+        for text in self.documents():
+            yield name, text
+
+    def notes(self) -> list[str]:
+        """What the last complete `documents()` did not pass on as it stood (lines skipped, bytes replaced, documents
+        filtered out), a line each, with counts: nothing is dropped in silence."""
+        return []

@@ -64,23 +64,25 @@ class PythonDocs(Corpus):
         self.skipped = {}
 
     def documents(self) -> Iterator[str]:
-        self.skipped = {}
+        skipped: dict[str, str] = {}
         if "prose" in self.kinds:
             yield from _topics().values()
-        if self.kinds == ("prose",):
-            return
         read = source_of if "source" in self.kinds else docstrings_of
-        for path in self._modules():
+        for path in self._modules() if self.kinds != ("prose",) else ():
             try:
                 text = read(path.read_bytes())
                 text.encode()
             except (SyntaxError, ValueError) as error:  # UnicodeError is a ValueError
-                self.skipped[_name(path)] = f"{type(error).__name__}: {error}"
+                skipped[_name(path)] = f"{type(error).__name__}: {error}"
                 continue
             if text:
                 yield text
-        if self.skipped:
-            logger.warning("%d modules were skipped, as they cannot be read: %s", len(self.skipped), self.skipped)
+        self.skipped = skipped
+        if skipped:
+            logger.warning("%d modules were skipped, as they cannot be read: %s", len(skipped), skipped)
+
+    def notes(self) -> list[str]:
+        return [f"{name}: skipped, as it cannot be read: {reason}" for name, reason in self.skipped.items()]
 
     def fingerprint(self) -> str:
         python = f"{platform.python_implementation()} {platform.python_version()}"

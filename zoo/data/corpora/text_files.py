@@ -1,127 +1,118 @@
-"""Text files of one's own: plain text and JSON lines."""
+"""Text files of one's own: plain text, JSON lines, tables and Parquet, also compressed."""
 
 from __future__ import annotations
 
 import glob
 import hashlib
-import json
+import lzma
 import os
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
+from zoo.data.corpora._reading import BadLines, Errors, Reading, first_line
+from zoo.data.corpora._source_file import COMPRESSIONS, SourceFile
+from zoo.data.corpora._table_readers import read_csv, read_parquet, read_tsv
+from zoo.data.corpora._text_readers import Layout, read_json_lines, read_plain
 from zoo.data.corpora.base import Corpus
-from zoo.wording import nearest
 
-SUFFIXES = (".txt", ".jsonl")
-_CHUNK_BYTES = 2**24
+READERS = {
+    ".txt": read_plain,
+    ".md": read_plain,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".csv": read_csv,
+    ".tsv": read_tsv,
+    ".parquet": read_parquet,
+}
 
 
 class TextFiles(Corpus):
-    """Documents from .txt files (a file is a document, or several between separators) and .jsonl files (one per line).
+    """Documents from files, by the format that their names state.
 
-    Text is taken as it is, line ends included. An empty document and a blank line of a .jsonl file are left out.
+    | name ends in                | a document is                                             |
+    |-----------------------------|-----------------------------------------------------------|
+    | `.txt`, `.md`               | the file, or a piece between separators                   |
+    | `.jsonl`, `.ndjson`         | the field `text_field` of the JSON object in a line       |
+    | `.csv`, `.tsv`              | the column `text_field` of a row; the first row names it  |
+    | `.parquet`                  | the column `text_field` of a row                          |
+    | one of these and `.gz`, `.bz2`, `.xz` or `.zst` | the same, compressed                  |
+
+    Text is taken as it is, line ends and byte order marks included. Empty documents are left out and counted in
+    `notes()`; a blank line of .jsonl and .csv files is no document.
 
     Args:
         paths: files or globs (`**` for any depth), relative to the current folder; read in this order, the matches of
             a glob sorted. A file that two of them name is read once.
-        text_field: field of a JSON line that holds the text.
-        separator: text that stands between the documents of a .txt file; None: the file is one document.
+        text_field: field or column that holds the text, where there are any.
+        separator: text that stands between the documents of a .txt or .md file; None: the file is one document.
+        errors: bytes that are not UTF-8: `strict` is an error that names the place, `replace` puts U+FFFD there.
+        bad_lines: lines and rows without a document (not JSON, no such field, no text in it, another number of
+            columns, ...): `error` names the first, `skip` leaves them out and counts them in
+            `notes()`, as replaced bytes are.
 
     Raises:
-        ValueError: `paths` is empty or a single string, or the separator is empty.
+        ValueError: `paths` is empty or a single string, the separator is empty, or `errors` or `bad_lines` is unknown.
     """
 
-    def __init__(self, *, paths: Sequence[str], text_field: str = "text", separator: str | None = None):
+    def __init__(
+        self,
+        *,
+        paths: Sequence[str],
+        text_field: str = "text",
+        separator: str | None = None,
+        errors: Errors = "strict",
+        bad_lines: BadLines = "error",
+    ):
         if isinstance(paths, str) or not paths:
             raise ValueError(f"paths={paths!r}: expected a list of files or globs")
         if separator == "":
             raise ValueError("separator='' separates nothing: expected text, or null for one document per file")
-        self.paths, self.text_field, self.separator = tuple(paths), text_field, separator
+        self.paths, self.errors, self.bad_lines = tuple(paths), errors, bad_lines
+        self._layout = Layout(text_field, separator)
+        self._last = Reading(errors, bad_lines)
 
     def documents(self) -> Iterator[str]:
-        for path in self._files():
-            with path.open("rb") as file:
-                yield from self._lines(path, file) if path.suffix == ".jsonl" else self._pieces(path, file)
+        reading = Reading(self.errors, self.bad_lines)
+        for file in self._files():
+            yield from _read(file, self._layout, reading)
+        self._last = reading
+
+    def notes(self) -> list[str]:
+        return self._last.notes()
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256(repr((self.text_field, self.separator)).encode())
-        for path in self._files():
-            with path.open("rb") as file:
-                digest.update(path.suffix.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+        options = (self._layout.text_field, self._layout.separator, self.errors, self.bad_lines)
+        digest = hashlib.sha256(repr(options).encode())
+        for file in self._files():
+            with file.path.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").digest()
+            digest.update((file.format + file.compression).encode() + b"\0" + content)
         return digest.hexdigest()
 
-    def _files(self) -> list[Path]:
-        found: dict[str, Path] = {}
+    def _files(self) -> list[SourceFile]:
+        found: dict[str, SourceFile] = {}
         for pattern in self.paths:
             matches = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern, recursive=True))
-            files = [Path(match) for match in matches if os.path.isfile(match)]
+            files = [SourceFile.of(Path(match)) for match in matches if os.path.isfile(match)]
             if not files:
                 folder = f": it is a folder, as a glob {pattern.rstrip('/')}/*.txt" if os.path.isdir(pattern) else ""
                 raise ValueError(f"no file matches {pattern!r} in {Path.cwd()}{folder}")
-            for path in files:
-                if path.suffix not in SUFFIXES:
-                    raise ValueError(f"{path}: expected a file of {' or '.join(SUFFIXES)}, got {path.suffix!r}")
-                found.setdefault(os.path.realpath(path), path)
+            for file in files:
+                if file.format not in READERS:
+                    raise ValueError(
+                        f"{file}: expected a file of {', '.join(READERS)}, also with {', '.join(COMPRESSIONS)}, got "
+                        f"{file.format + file.compression!r}"
+                    )
+                found.setdefault(os.path.realpath(file.path), file)
         return list(found.values())
 
-    def _pieces(self, path: Path, file: BinaryIO) -> Iterator[str]:
-        if self.separator is None:
-            pieces: Iterator[tuple[int, bytes]] = iter([(0, file.read())])
-        else:
-            pieces = _split_stream(file, self.separator.encode())
-        for offset, piece in pieces:
-            if piece:
-                yield _decode(piece, path, offset)
 
-    def _lines(self, path: Path, file: BinaryIO) -> Iterator[str]:
-        offset = 0
-        for number, line in enumerate(file, start=1):
-            text = _decode(line, path, offset)
-            offset += len(line)
-            if text.strip() and (document := self._field(text, f"{path}:{number}")):
-                yield document
-
-    def _field(self, line: str, where: str) -> str:
-        try:
-            fields = json.loads(line.strip())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{where}: not JSON: {error}") from error
-        if not isinstance(fields, dict):
-            raise ValueError(f"{where}: expected a JSON object with a field {self.text_field!r}, got {_short(fields)}")
-        if self.text_field not in fields:
-            there = ", ".join(fields) or "none"
-            hint = nearest(self.text_field, fields)
-            raise ValueError(f"{where}: no field {self.text_field!r}; fields there: {there}{hint}")
-        text = fields[self.text_field]
-        if not isinstance(text, str):
-            raise ValueError(f"{where}: expected text in the field {self.text_field!r}, got {_short(text)}")
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:  # JSON can escape half of a surrogate pair
-            raise ValueError(f"{where}: {text[error.start]!a} is no character that UTF-8 can encode") from error
-        return text
-
-
-def _split_stream(file: BinaryIO, separator: bytes) -> Iterator[tuple[int, bytes]]:
-    """(byte offset, piece) between separators, without the whole file in memory. UTF-8 cannot match by halves."""
-    offset, rest = 0, b""
-    while chunk := file.read(_CHUNK_BYTES):
-        *whole, rest = (rest + chunk).split(separator)
-        for piece in whole:
-            yield offset, piece
-            offset += len(piece) + len(separator)
-    yield offset, rest
-
-
-def _decode(data: bytes, path: Path, offset: int) -> str:
+def _read(file: SourceFile, layout: Layout, reading: Reading) -> Iterator[str]:
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        byte = data[error.start]
-        raise ValueError(f"{path}: not UTF-8 at byte {offset + error.start} (0x{byte:02x})") from error
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+        with file.open() as stream:
+            yield from READERS[file.format](file, stream, layout, reading)
+    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        what = "decompressed" if file.compression else "read"
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+        raise ValueError(f"{file}: cannot be {what}: {reason}") from error
