@@ -81,6 +81,38 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
         {"model.layers": [{"atention": "FullAttention"}]},
         r"model\.layers\.0\.atention: unknown key; did you",
     ),
+    (
+        "one component for a list of them",
+        {"data.filters": "ExactDedup"},
+        r"data\.filters: expected a list of classes of Filter, as \[Name, \.\.\.\] or \[\], got 'ExactDedup'$",
+    ),
+    ("null for a list of components", {"data.filters": None}, r"data\.filters: expected a list of .*, got null$"),
+    (
+        "a list that reaches into a list",
+        {"data.filters.0": "ExactDedup"},
+        r"data\.filters: expected a list of .*, got \{",
+    ),
+    (
+        "unknown class in a list",
+        {"data.filters": ["ExactDedup", "GopherQualty"]},
+        r"data\.filters\.1: unknown class 'GopherQualty'; did you mean 'GopherQuality'\? filters holds C4Lines, ",
+    ),
+    (
+        "class of another family in a list",
+        {"data.filters": ["PythonDocs"]},
+        r"data\.filters\.0: PythonDocs is of the family data, expected one of filters: C4Lines, ",
+    ),
+    ("null in a list", {"data.filters": [None]}, r"data\.filters\.0: expected a Filter, got null$"),
+    (
+        "unknown argument in a list",
+        {"data.filters": [{"class_path": "GopherQuality", "init_args": {"min_word": 20}}]},
+        r"data\.filters\.0\.min_word: unknown key; did you mean 'min_words'\? GopherQuality takes min_words, ",
+    ),
+    (
+        "wrong type in a list",
+        {"data.filters": [{"class_path": "GopherQuality", "init_args": {"min_words": "few"}}]},
+        r"data\.filters\.0\.min_words: expected int, got 'few' \(str\)$",
+    ),
 ]
 
 
@@ -103,6 +135,11 @@ REFUSALS: list[tuple[str, dict[str, Any], str]] = [
         "by options",
         {"data.validation_stride": 4096},
         r"^base: data: validation_stride=4096 must not be over seq_len=128$",
+    ),
+    (
+        "by a component in a list",
+        {"data.filters": [{"class_path": "MinHashDedup", "init_args": {"threshold": 2}}]},
+        r"^base: data\.filters: .*threshold=2 must be above 0 and at most 1",
     ),
     (
         "an empty budget",

@@ -154,6 +154,33 @@ def test_identity_ignores_seed_name_and_logger_but_no_option() -> None:
     assert len(same) == 12 and int(same, 16) >= 0
 
 
+def test_a_list_of_components_resolves_builds_and_dumps(tmp_path: Path) -> None:
+    """Bare names and mappings, each of its own class, in their order; an override replaces the whole list."""
+    path = tmp_path / "filtered.yaml"
+    path.write_text(
+        f"base: {BASE}\ndata.filters: [ExactDedup, {{class_path: zoo.data.filters.GopherQuality, "
+        "init_args: {min_words: 2e1}}, {class_path: ExactDedup, init_args: {normalise: true}}]\n"
+    )
+    recipe = load_recipe(path)
+    first, second, third = recipe.resolved["data"]["filters"]
+    assert first == {"class_path": "zoo.data.filters.ExactDedup", "init_args": {"normalise": False}}
+    assert second["class_path"] == "zoo.data.filters.GopherQuality"
+    assert second["init_args"]["min_words"] == 20 and second["init_args"]["max_words"] == 100_000
+    assert third["init_args"] == {"normalise": True}
+    assert [type(each).__name__ for each in recipe.built.data.filters] == ["ExactDedup", "GopherQuality", "ExactDedup"]
+    assert [each.options for each in recipe.built.data.filters][2] == {"normalise": True}
+    path.write_text(recipe.dump())
+    assert load_recipe(path).resolved == recipe.resolved
+    replaced = load_recipe(path, ["--data.filters=[ScriptShare]"])
+    assert [type(each).__name__ for each in replaced.built.data.filters] == ["ScriptShare"]
+    assert load_recipe(BASE).built.data.filters == []
+
+
+def test_filters_stand_behind_the_fingerprint_of_the_store() -> None:
+    filtered = load_recipe(BASE, {"data.filters": ["ExactDedup"]})
+    assert filtered.identity("same") == load_recipe(BASE).identity("same")
+
+
 def test_every_component_in_a_resolved_recipe_is_fully_named() -> None:
     for component in each_component(load_recipe(BASE).resolved):
         assert component["class_path"].startswith("zoo.") and set(component) == {"class_path", "init_args"}

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
 def _facts(family: str, cls: type) -> dict[str, Any]:
     about = inspect.getdoc(sys.modules[cls.__module__]) or ""  # a variant's file opens with what it is
     return {
-        "class_path": f"zoo.{family}.{cls.__name__}",
+        "class_path": f"{FAMILIES[family].package}.{cls.__name__}",
         "purpose": " ".join(about.split("\n\n")[0].split()),
         "arguments": _arguments(family, cls),
     }
@@ -59,6 +59,6 @@ def _arguments(family: str, cls: type) -> dict[str, Any]:
 
 
 def _given_by_the_model(family: str) -> frozenset[str]:
-    module, _, factory = FAMILIES[family]
-    slot = slot_of(getattr(importlib.import_module(module), factory)) if factory else None
+    module, factory = importlib.import_module(FAMILIES[family].base_module), FAMILIES[family].factory
+    slot = slot_of(getattr(module, factory)) if factory else None
     return slot.given if slot else frozenset()

@@ -82,7 +82,12 @@ class Recipe:
         tree = json.loads(json.dumps(self.resolved))
         tree.pop("seed")
         tree["trainer"].pop("logger")
-        for key in ("corpus", "tokenizer", "split"):  # the fingerprint stands for them, whatever path they came from
+        for key in (
+            "corpus",
+            "filters",
+            "tokenizer",
+            "split",
+        ):  # the fingerprint stands for them, from wherever they came
             tree["data"].pop(key)
         body = {"recipe": tree, "store": store_fingerprint, "zoo": __version__, "foreign": foreign_sources(tree)}
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:12]

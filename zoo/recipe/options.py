@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from zoo.data.corpora.base import Corpus
+from zoo.data.filters.base import Filter
+from zoo.data.packing import Packing
 from zoo.precision.base import Precision
 from zoo.tokenizers.base import Tokenizer
 
@@ -19,18 +21,25 @@ class DataOptions:
 
     Attributes:
         corpus: where documents come from.
+        filters: what keeps, changes or drops each of them, in this order, before they are split.
         tokenizer: trained on the train split.
         split: shares of train, validation and test, by document.
         seq_len: tokens of one training sequence.
+        packing: how documents become training sequences: concat cuts the stream of all of them, best_fit keeps together
+            each that fits and pads.
+        document_mask: whether attention stays within documents, in training and in scoring.
         batch_size: sequences of one optimizer step, over all devices and micro-batches.
         validation_bytes: text that is scored during training; the table's figure takes the whole split.
         validation_stride: tokens that a scoring window advances by; seq_len scores each window whole.
     """
 
     corpus: Corpus
+    filters: list[Filter]
     tokenizer: Tokenizer
     split: tuple[float, float, float]
     seq_len: int
+    packing: Packing
+    document_mask: bool
     batch_size: int
     validation_bytes: int
     validation_stride: int
@@ -79,7 +88,7 @@ class Budget:
 
     Attributes:
         flops: training FLOPs plus the optimizer's.
-        tokens: training targets.
+        tokens: training targets; padding is none.
         bytes: of raw text, at the corpus's mean bytes per token.
         seconds: of training steps; warm-up, validation and checkpoints are not counted. Not bit-repeatable.
     """

@@ -7,7 +7,17 @@ import inspect
 from typing import Any
 
 from zoo.recipe.errors import Problem
-from zoo.recipe.schema import Key, Slot, find_class, keys_of, public_path, record_of, section_keys, slot_of
+from zoo.recipe.schema import (
+    Key,
+    Slot,
+    find_class,
+    item_slot_of,
+    keys_of,
+    public_path,
+    record_of,
+    section_keys,
+    slot_of,
+)
 from zoo.recipe.typecheck import coerce, type_problem
 from zoo.wording import listing, nearest
 
@@ -59,6 +69,9 @@ class Resolver:
         slot = slot_of(key.annotation)
         if slot is not None:
             return self.component(path, slot, value)
+        item_slot = item_slot_of(key.annotation)
+        if item_slot is not None:
+            return self.components(path, item_slot, value)
         record = record_of(key.annotation)
         if record is not None and isinstance(value, list):
             return [self.record(f"{path}.{i}", record, item) for i, item in enumerate(value)]
@@ -76,6 +89,13 @@ class Resolver:
             return value
         keys = keys_of(record)
         return self.arguments(value, keys, path, f"{record.__name__} takes")
+
+    def components(self, path: str, slot: Slot, value: Any) -> Any:
+        if not isinstance(value, list):
+            came = "null" if value is None else repr(value)
+            self.problem(path, f"expected a list of classes of {slot.base.__name__}, as [Name, ...] or [], got {came}")
+            return []
+        return [self.component(f"{path}.{i}", slot, item) for i, item in enumerate(value)]
 
     def component(self, path: str, slot: Slot, value: Any) -> Any:
         if value is None:

@@ -99,9 +99,17 @@ def slot_of(annotation: Any) -> Slot | None:
     return None
 
 
+def item_slot_of(annotation: Any) -> Slot | None:
+    """How the components of a list fit an annotation (`list[Filter]`), or None where it is no list of components."""
+    if typing.get_origin(annotation) is not list:
+        return None
+    (item,) = typing.get_args(annotation)
+    return slot_of(item)
+
+
 def plain_bases() -> set[type]:
     """Families whose members are values that need nothing from the model: a recipe holds them whole."""
-    return {base_class(family) for family, (_, _, factory) in FAMILIES.items() if factory is None}
+    return {base_class(name) for name, family in FAMILIES.items() if family.factory is None}
 
 
 def record_of(annotation: Any) -> type | None:
@@ -174,7 +182,7 @@ def public_path(cls: type) -> str:
     """The import path that recipes use: `zoo.attention.FullAttention`, not the file it lies in."""
     family = _home(cls)
     if family and variants(family).get(cls.__name__) is cls:
-        return f"zoo.{family}.{cls.__name__}"
+        return f"{FAMILIES[family].package}.{cls.__name__}"
     return f"{cls.__module__}.{cls.__qualname__}"
 
 

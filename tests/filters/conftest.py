@@ -1,0 +1,8 @@
+"""`filter_doubles`, the doubles of this folder, can be imported by its tests."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent))
