@@ -15,14 +15,24 @@ from zoo.families import FAMILIES
 ZOO = Path(zoo.__file__).parent
 ROOT = ZOO.parent
 STANDARD = set(sys.stdlib_module_names) | {"__future__"}
-MODEL_FAMILIES = [family for family in FAMILIES if family != "data"]
+ONE_FILE_EACH = [family for family in FAMILIES if family != "data"]  # a corpus is several files
+MODEL_FAMILIES = [family for family in ONE_FILE_EACH if family != "filters"]
+NO_VARIANTS = {"__init__.py", "base.py"}
+ABOUT_FILTERS = {"filtered.py", "report.py"}  # what uses filters, beside them
+
+
+def folder_of(family: str) -> Path:
+    return ROOT.joinpath(*FAMILIES[family].package.split("."))
+
+
+FAMILY_OF = {folder_of(family): family for family in FAMILIES}
 VARIANT_FILES = [
     path
-    for family in MODEL_FAMILIES
-    for path in sorted((ZOO / family).glob("*.py"))
-    if path.name not in ("__init__.py", "base.py")
+    for family in ONE_FILE_EACH
+    for path in sorted(folder_of(family).glob("*.py"))
+    if path.name not in NO_VARIANTS | (ABOUT_FILTERS if family == "filters" else set())
 ]
-BASE_FILES = [ZOO / family / "base.py" for family in MODEL_FAMILIES]
+BASE_FILES = [folder_of(family) / "base.py" for family in ONE_FILE_EACH]
 TOP_LEVEL = {
     *("zoo", "recipes", "tests", "benchmarks", "setup.cfg", "pyproject.toml", "README.md", "Makefile"),
     *("constraints.txt", "LICENSE", "CONTRIBUTING.md", ".ci", ".gitignore"),
@@ -52,29 +62,32 @@ def name(path: Path) -> str:
 
 
 def is_base(module: str) -> bool:
-    return module in {f"zoo.{family}.base" for family in FAMILIES}
+    return module in {family.base_module for family in FAMILIES.values()}
 
 
 @pytest.mark.parametrize("path", VARIANT_FILES, ids=name)
 def test_variant_imports_no_variant(path: Path) -> None:
-    family = path.parent.name
+    family = FAMILY_OF[path.parent]
     allowed = STANDARD | {"torch", "einops"}
+    if family == "filters":
+        allowed = STANDARD | {"numpy", "numba", "regex"}
     if family == "tokenizers":
         allowed |= {"numpy", "numba", "regex"}
     if family == "precision":
         allowed |= {"lightning"}  # lazily: tested in the family
     for module in imports_of(path):
-        own_helper = module.startswith(f"zoo.{family}._")
+        own_helper = module.startswith(f"{FAMILIES[family].package}._")
         of_zoo = module in ("zoo.component", "zoo.ops", "zoo.wording") or is_base(module) or own_helper
         assert module.split(".")[0] in allowed or of_zoo, f"{name(path)} imports {module}"
 
 
 @pytest.mark.parametrize("path", BASE_FILES, ids=name)
 def test_base_imports_no_variant(path: Path) -> None:
+    libraries = {"numpy"} if path.parent.name == "tokenizers" else {"torch", "einops"}
     for module in imports_of(path):
-        allowed = module.split(".")[0] in STANDARD | {"torch", "einops"}
-        own_helper = module.startswith(f"zoo.{path.parent.name}._")
-        of_zoo = module in ("zoo.component", "zoo.wording") or is_base(module) or own_helper
+        allowed = module.split(".")[0] in STANDARD | libraries
+        own_helper = module.startswith(f"{FAMILIES[FAMILY_OF[path.parent]].package}._")
+        of_zoo = module in ("zoo.component", "zoo.wording", "zoo.files") or is_base(module) or own_helper
         assert allowed or of_zoo, f"{name(path)} imports {module}"
 
 
@@ -84,6 +97,7 @@ def test_decoder_module_and_data_import_no_variant() -> None:
         for module in imports_of(path):
             parts = module.split(".")
             in_family = parts[0] == "zoo" and len(parts) > 1 and parts[1] in MODEL_FAMILIES
+            in_family |= module.startswith("zoo.data.filters.") and path.parent != folder_of("filters")
             assert not in_family or is_base(module), f"{name(path)} imports {module}"
 
 
@@ -99,7 +113,7 @@ def test_every_variant_file_has_its_four_files() -> None:
     for path in VARIANT_FILES:
         if path.name.startswith("_"):
             continue
-        family, variant = path.parent.name, path.stem
+        family, variant = FAMILY_OF[path.parent], path.stem
         assert (ROOT / "recipes" / family / f"{variant}.yaml").is_file(), f"{name(path)} has no recipe"
         assert (ROOT / "tests" / family / f"test_{variant}.py").is_file(), f"{name(path)} has no test"
         assert variant in (path.parent / "__init__.py").read_text(), f"{name(path)} is not in __init__.py"

@@ -71,14 +71,90 @@ def build_parser() -> argparse.ArgumentParser:
     report = _command(commands, "report", "write the table of an ablation again, from its run folders")
     report.add_argument("folder", type=Path, help="runs/<ablation>")
 
-    data = _command(commands, "data", "build or check the token store of a recipe", overrides=True)
-    data.add_argument("recipe", type=Path, help="YAML file")
-    data.add_argument("--rebuild", action="store_true", help="build it anew, whatever is there")
+    _data_commands(commands)
+    _tokenizer_commands(commands)
 
     listing = _command(commands, "list", "what there is: families, variants, their arguments")
     listing.add_argument("family", nargs="?", help="one family, with the arguments of its variants")
     listing.add_argument("--json", action="store_true", help="for programs")
     return parser
+
+
+def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    purpose = "the token store of a recipe, and what stands in it"
+    data = commands.add_parser("data", help=purpose, description=purpose, allow_abbrev=False)
+    actions = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    build = _command(actions, "build", "build or check the token store of a recipe", overrides=True)
+    build.add_argument("--rebuild", action="store_true", help="build it anew, whatever is there")
+    build.add_argument(
+        "--jobs", type=_positive, metavar="N", help="processes or threads that encode (default: one per core)"
+    )
+
+    inspect = _command(actions, "inspect", "print the text around any token", overrides=True)
+    inspect.add_argument("--split", choices=("train", "validation", "test"), default="train", help="default: train")
+    place = inspect.add_mutually_exclusive_group()
+    place.add_argument("--at", type=int, metavar="TOKEN", help="place of a token in the split (default: its first)")
+    place.add_argument("--document", type=int, metavar="N", help="number of a document in the split, from 0")
+    inspect.add_argument(
+        "--context", type=_whole, default=40, metavar="TOKENS", help="to show on either side (default: 40)"
+    )
+
+    report = _command(actions, "report", "what each filter of a recipe removes, with examples", overrides=True)
+    report.add_argument("--examples", type=_whole, default=3, metavar="N", help="of each filter (default: 3)")
+
+    for action in (build, inspect, report):
+        action.add_argument("recipe", type=Path, help="YAML file")
+        action.set_defaults(command="data", action=action.prog.split()[-1])
+    for action in (inspect, report):
+        action.add_argument("--json", action="store_true", help="for programs")
+
+
+def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    purpose = "train tokenizers, use them, compare them"
+    tokenizer = commands.add_parser("tokenizer", help=purpose, description=purpose, allow_abbrev=False)
+    actions = tokenizer.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    train = _command(actions, "train", "learn a vocabulary from a recipe's text or from files", overrides=True)
+    train.add_argument("sources", nargs="+", metavar="SOURCE", help="a recipe (YAML), or text files and globs")
+    train.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to save it")
+    train.add_argument("--force", action="store_true", help="replace what is there")
+    train.add_argument("--kind", choices=("bpe", "word", "char", "byte"), help="of tokenizer, for files (default: bpe)")
+    train.add_argument("--vocab-size", type=_positive, metavar="N", help="ids at most (default: the class's own)")
+    train.add_argument("--pattern", help="cuts text into words: gpt2 (default), cl100k, o200k, ... or an expression")
+    train.add_argument("--tie-break", choices=("first", "greatest", "huggingface"), help="default: first")
+    train.add_argument("--special", action="append", dest="specials", metavar="TOKEN", help="beside <|endoftext|>")
+    train.add_argument("--errors", choices=("strict", "replace"), default="strict", help="bytes that are not UTF-8")
+    train.add_argument(
+        "--format", choices=("zoo", "huggingface", "tiktoken", "gpt2"), default="zoo", help="of the file"
+    )
+
+    encode = _command(actions, "encode", "the ids of a text")
+    encode.add_argument("tokenizer", type=Path, help="its file")
+    encode.add_argument("text", nargs="?", help="default: standard input")
+    encode.add_argument("--file", type=Path, help="to read the text from")
+    encode.add_argument(
+        "--special",
+        choices=("refuse", "allow", "plain"),
+        default="refuse",
+        help="what special tokens in the text are: an error (default), tokens, or plain text",
+    )
+
+    decode = _command(actions, "decode", "the text of ids")
+    decode.add_argument("tokenizer", type=Path, help="its file")
+    decode.add_argument("ids", nargs="*", metavar="ID", help="default: standard input")
+
+    compare = _command(actions, "compare", "what each tokenizer makes of held-out text, how fast, at which cost")
+    compare.add_argument("tokenizers", nargs="*", metavar="TOKENIZER", help="files or recipes (default: one of each)")
+    compare.add_argument(
+        "--corpus", action="append", metavar="SOURCE", help="recipe or glob, also several (default: PythonDocs)"
+    )
+    compare.add_argument("--d-model", type=_positive, default=768, metavar="N", help="width of a model (default: 768)")
+    compare.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
+
+    for action in (train, encode, decode, compare):
+        action.add_argument("--json", action="store_true", help="for programs")
+        action.set_defaults(command="tokenizer", action=action.prog.split()[-1])
 
 
 def _command(
@@ -138,6 +214,12 @@ def _seeds(text: str) -> int | list[int]:
         return [int(part) for part in text.split(",")] if "," in text else int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number, or numbers with commas, got {text!r}") from None
+
+
+def _whole(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number from 0, got {text!r}")
 
 
 def _positive(text: str) -> int:

@@ -13,8 +13,9 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from zoo.accounting.budget import StepWork
-from zoo.component import Component
+from zoo.component import Component, Context
 from zoo.data.bits_per_byte import BitsPerByte
+from zoo.data.packing import documents_of
 from zoo.decoder import Decoder
 from zoo.inits.base import Init, initialise, materialise
 from zoo.optimizers.base import Optimizer, OptimizerFactory, decay_by_role, role_groups
@@ -58,10 +59,13 @@ class LanguageModule(LightningModule):
         work: FLOPs and tokens of one optimizer step, for the monitors.
         seed: keys the streams of init and of dropout.
         compile: run the decoder through `torch.compile`.
+        opens_document: id of the token that opens a document, where attention stays within documents, in training and
+            in scoring alike; None: it crosses them. Positions count through the row either way.
 
     A batch is a mapping: `inputs_BT` and `targets_BT` (int64), `step` and `step_targets`, the number of targets in the
-    whole optimizer step over all micro-batches and devices. The loss is summed nats over that count, so accumulation is
-    exact per token whatever the micro-batches hold.
+    whole optimizer step over all micro-batches and devices; also `documents_BT`, where its documents do not follow from
+    the tokens that open them. The loss is summed nats over that count, so accumulation is exact per token whatever the
+    micro-batches hold.
     """
 
     decoder: Decoder
@@ -77,11 +81,12 @@ class LanguageModule(LightningModule):
         work: StepWork,
         seed: int,
         compile: bool = False,
+        opens_document: int | None = None,
     ):
         super().__init__()
         self._make_decoder, self._init, self._make_optimizer = decoder, init, optimizer
         self.schedule, self.horizon, self.work, self.seed = schedule, horizon, work, seed
-        self._compile = compile
+        self._compile, self._opens_document = compile, opens_document
         self.validation = BitsPerByte()
         self._step_nats: list[Tensor] = []  # of the micro-batches of the current optimizer step
         self._step_targets = 1
@@ -112,7 +117,7 @@ class LanguageModule(LightningModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         torch.manual_seed(stream_seed(self.seed, batch["step"], batch_idx, self.global_rank))
-        ctx = self.decoder.context(batch["inputs_BT"])
+        ctx = self.context(batch)
         loss = self.decoder.loss(batch["inputs_BT"], batch["targets_BT"], ctx)
         self._step_nats.append(loss.nats_sum.detach())
         self._step_targets = batch["step_targets"]
@@ -120,6 +125,15 @@ class LanguageModule(LightningModule):
         # Lightning averages over micro-batches and DDP over devices; the loss is a mean over targets: undo both.
         parts = self.trainer.accumulate_grad_batches * self.trainer.world_size
         return total * (parts / batch["step_targets"])
+
+    def context(self, batch: dict[str, Any]) -> Context:
+        """What the decoder is told of a batch beside its tokens."""
+        documents_BT = None
+        if self._opens_document is not None:
+            documents_BT = batch.get("documents_BT")
+            if documents_BT is None:
+                documents_BT = documents_of(batch["inputs_BT"], self._opens_document)
+        return self.decoder.context(batch["inputs_BT"], documents_BT=documents_BT)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
@@ -135,8 +149,8 @@ class LanguageModule(LightningModule):
         return nats / self._step_targets
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        loss = self.decoder.loss(batch["inputs_BT"], batch["targets_BT"])
-        self.validation.update(loss.nats_sum, batch["num_bytes"])
+        loss = self.decoder.loss(batch["inputs_BT"], batch["targets_BT"], self.context(batch))
+        self.validation.update(loss.nats_sum, batch["num_bytes"], batch["lost_bits"])
 
     def on_validation_epoch_start(self) -> None:
         self.validation.reset()

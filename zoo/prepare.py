@@ -13,6 +13,9 @@ import torch
 from zoo.accounting.budget import StepWork, steps_for
 from zoo.accounting.flops import training_flops
 from zoo.component import total_params
+from zoo.data.batches import TrainBatches
+from zoo.data.filters import FilteredCorpus
+from zoo.data.progress import Progress
 from zoo.data.store import TokenStore
 from zoo.decoder import Decoder
 from zoo.optimizers.base import optimizer_step_flops
@@ -53,15 +56,24 @@ class Prepared:
         return self.model.cost(seq_len).exact / seq_len
 
 
-def open_store(recipe: Recipe, *, rebuild: bool = False, progress: Callable[[str], None] | None = None) -> TokenStore:
+def open_store(
+    recipe: Recipe,
+    *,
+    rebuild: bool = False,
+    progress: Progress | Callable[[str], None] | None = None,
+    num_jobs: int | None = None,
+) -> TokenStore:
     """The token store of a recipe, built if it is not there.
 
     Raises:
         RecipeError: the corpus cannot be read or is too small, or the store is damaged.
     """
     data = recipe.built.data
+    corpus = FilteredCorpus(data.corpus, data.filters) if data.filters else data.corpus
     try:
-        return TokenStore.build_or_open(data.corpus, data.tokenizer, data.split, rebuild=rebuild, progress=progress)
+        return TokenStore.build_or_open(
+            corpus, data.tokenizer, data.split, rebuild=rebuild, progress=progress, num_jobs=num_jobs
+        )
     except (ValueError, OSError) as error:
         raise RecipeError([f"data: {error}"], recipe.name) from error
 
@@ -79,19 +91,36 @@ def prepare(recipe: Recipe, *, progress: Callable[[str], None] | None = None) ->
     except RecipeError as error:
         raise RecipeError(error.lines, recipe.name) from error
     seq_len, batch_size = built.data.seq_len, built.data.batch_size
-    tokens = seq_len * batch_size
+    batches = _batches(recipe, store)
+    tokens = round(seq_len * batch_size * batches.efficiency)
     work = StepWork(
         training_flops=batch_size * training_flops(model.parts(), seq_len),
         palm_training_flops=batch_size * training_flops(model.parts(), seq_len, palm=True),
         optimizer_flops=optimizer_step_flops(optimizer),
         tokens=tokens,
-        text_bytes=tokens * store.bytes_per_token,
+        text_bytes=tokens * batches.bytes_per_target,
     )
     try:
         num_steps = steps_for(built.budget.unit, built.budget.amount, work)
     except ValueError as error:
         raise RecipeError([f"budget: {error}"], recipe.name) from error
-    return Prepared(recipe, store, model, work, num_steps, _cost_notes(model, optimizer, work))
+    notes = _cost_notes(model, optimizer, work) + _data_notes(batches, num_steps)
+    return Prepared(recipe, store, model, work, num_steps, notes)
+
+
+def _batches(recipe: Recipe, store: TokenStore) -> TrainBatches:
+    data = recipe.built.data
+    try:
+        return TrainBatches(
+            store,
+            seed=recipe.seed,
+            seq_len=data.seq_len,
+            batch_size=data.batch_size,
+            packing=data.packing,
+            document_mask=data.document_mask,
+        )
+    except ValueError as error:
+        raise RecipeError([f"data: {error}"], recipe.name) from error
 
 
 def _cost_notes(model: Decoder, optimizer: object, work: StepWork) -> list[str]:
@@ -100,6 +129,21 @@ def _cost_notes(model: Decoder, optimizer: object, work: StepWork) -> list[str]:
         kind = type(optimizer)
         notes.append(f"{kind.__module__}.{kind.__name__} does not state its FLOPs: the budget counts training alone")
     return list(dict.fromkeys(notes))
+
+
+def _data_notes(batches: TrainBatches, num_steps: int | None) -> list[str]:
+    notes = []
+    if batches.packing == "best_fit":
+        notes.append(
+            f"packing best_fit: {batches.efficiency:.2%} of the positions are targets; FLOPs count the padding too, "
+            f"tokens and bytes do not, and their counts are means over an epoch"
+        )
+    if batches.document_mask:
+        notes.append("document_mask: FLOPs count pairs across documents too, as a dense kernel computes them")
+    if len(batches.sources) > 1 and num_steps is not None:
+        times = ", ".join(f"{name} {epochs:.2f} times" for name, epochs in batches.epochs(num_steps).items())
+        notes.append(f"mixture: the run reads {times}")
+    return notes
 
 
 def needs(runs: Iterable[Prepared]) -> dict[str, int]:

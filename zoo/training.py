@@ -45,6 +45,8 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
         accumulate=built.trainer.accumulate,
         validation_bytes=built.data.validation_bytes,
         validation_stride=built.data.validation_stride,
+        packing=built.data.packing,
+        document_mask=built.data.document_mask,
     )
     monitor = ThroughputMonitor(peak=peak, log_every=built.trainer.log_every)
     recorder = RunRecorder(folder, monitor, log_every=built.trainer.log_every)
@@ -77,6 +79,7 @@ def _module(prepared: Prepared) -> LanguageModule:
         work=prepared.work,
         seed=prepared.recipe.seed,
         compile=built.trainer.compile,
+        opens_document=prepared.store.tokenizer.end_of_text if built.data.document_mask else None,
     )
 
 
@@ -127,6 +130,7 @@ def _facts(
         "num_steps": steps,
         "planned_steps": prepared.num_steps,
         "tokens": steps * work.tokens,
+        "text_bytes": steps * work.text_bytes,
         "training_flops": steps * work.training_flops,
         "optimizer_flops": None if work.optimizer_flops is None else steps * work.optimizer_flops,
         "flops": steps * work.flops,
@@ -141,6 +145,7 @@ def _facts(
         "training_seconds": rates.get("training_seconds"),
         "device": peak.device_name,
         "lossless": prepared.store.tokenizer.lossless,
+        "lost_bits_model": prepared.store.lost_bits_model,
         "cost_notes": prepared.cost_notes,
     }
 
@@ -158,9 +163,10 @@ def _score(trainer: Trainer, module: LanguageModule, data: TextData) -> dict[str
         "validation_bits_per_byte": bits_per_byte,
         "validation_nats": float(module.validation.nats),
         "validation_bytes": windows.num_bytes,
+        "validation_lost_bits": float(module.validation.lost_bits),
         "validation_targets": windows.num_targets,
         "validation_stride": windows.stride,
-        "mean_context_bytes": windows.mean_context_bytes,
+        "mean_context_bytes": data.mean_context_bytes(windows),
     }
 
 

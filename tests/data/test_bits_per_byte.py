@@ -17,7 +17,7 @@ TEXTS = sample_texts()
 
 
 def test_the_example() -> None:
-    assert doctest.testmod(bits_per_byte) == (0, 3)
+    assert doctest.testmod(bits_per_byte) == (0, 5)
 
 
 @pytest.mark.parametrize(("seq_len", "stride", "num_ranks"), [(32, 32, 1), (48, 16, 3)])
@@ -80,6 +80,18 @@ def test_no_bytes_is_nan_and_says_so() -> None:
     metric.update(3.0, 0)
     with pytest.warns(UserWarning, match="bits per byte of no text: no whole document was scored, the result is nan"):
         assert math.isnan(float(metric.compute()))
+
+
+def test_lost_bits_stand_in_the_numerator_and_survive_half_precision() -> None:
+    metric = torch.nn.ModuleDict({"metric": BitsPerByte()}).to(torch.bfloat16)["metric"]
+    assert isinstance(metric, BitsPerByte)
+    for _ in range(2):
+        metric.update(3 * math.log(2), 4, 1000 + 2.0**-20)
+        metric.update(torch.tensor(0.0), 0)
+        assert metric.lost_bits.dtype == torch.float64 and float(metric.lost_bits) == 1000 + 2.0**-20
+        assert float(metric.compute()) == pytest.approx((3 + 1000 + 2.0**-20) / 4, rel=1e-12)
+        metric.reset()
+        assert float(metric.lost_bits) == 0
 
 
 def test_no_graph_is_kept() -> None:

@@ -23,7 +23,8 @@ def cases(draw: st.DrawFn) -> tuple[ArrayStore, dict[str, Any]]:
         "max_bytes": draw(st.none() | st.integers(0, 120)),
         "batch_size": draw(st.integers(1, 5)),
     }
-    return ArrayStore([tokens for tokens, _ in documents], [size for _, size in documents]), options
+    lost = [draw(st.integers(0, 2**30)) / 2**20 for _ in documents]
+    return ArrayStore([tokens for tokens, _ in documents], [size for _, size in documents], lost), options
 
 
 def windows(store: ArrayStore, **options: Any) -> ScoringWindows:
@@ -51,13 +52,15 @@ def test_every_token_is_a_target_once_and_bytes_are_booked_where_their_document_
     scored = windows(store, **options)
     kept = kept_documents(store, options["max_bytes"])
     ends, sizes = store.document_ends("validation")[:kept].tolist(), store.document_bytes("validation")[:kept].tolist()
+    lost = store.lost_bits("validation")[:kept].tolist()
+    lost_at = {end - 1: bits for end, bits in zip(ends, lost, strict=True)}
     size_at = {end - 1: size for end, size in zip(ends, sizes, strict=True)}  # place of the closing end-of-text
     places, contexts = [], []
     batches = list(scored)
     assert len(batches) == len(scored)
     for batch in batches:
         assert batch["inputs_BT"].shape == batch["targets_BT"].shape == batches[0]["inputs_BT"].shape
-        booked = 0
+        booked, charged = 0, 0.0
         for inputs, targets in zip(batch["inputs_BT"].tolist(), batch["targets_BT"].tolist(), strict=True):
             for column, target in enumerate(targets):
                 if target == IGNORE_INDEX:
@@ -70,10 +73,12 @@ def test_every_token_is_a_target_once_and_bytes_are_booked_where_their_document_
                 places.append(place)
                 contexts.append(len(context))
                 booked += size_at.get(place, 0)
-        assert batch["num_bytes"] == booked
+                charged += lost_at.get(place, 0.0)
+        assert batch["num_bytes"] == booked and batch["lost_bits"] == charged
     assert sorted(places) == list(range(1, ends[-1]))
     assert scored.num_targets == len(places)
     assert scored.num_bytes == sum(batch["num_bytes"] for batch in batches) == sum(sizes)
+    assert scored.lost_bits == sum(batch["lost_bits"] for batch in batches) == sum(lost)
     assert scored.num_documents == kept
     longest = options["seq_len"]
     for place, context in zip(places, contexts, strict=True):
@@ -90,9 +95,11 @@ def test_ranks_take_disjoint_parts_of_equal_length(case: tuple[ArrayStore, dict[
     batches = [list(part) for part in parts]
     assert len({len(part) for part in batches}) == 1
     assert sum(batch["num_bytes"] for part in batches for batch in part) == whole.num_bytes
+    assert sum(batch["lost_bits"] for part in batches for batch in part) == whole.lost_bits
     targets = [batch["targets_BT"].flatten() for part in batches for batch in part]
     scored = sorted(t for each in targets for t in each.tolist() if t != IGNORE_INDEX)
     assert scored == list(range(2, whole.num_targets + 2))
+    assert all(part.lost_bits == whole.lost_bits for part in parts)
     assert all(part.num_bytes == whole.num_bytes and part.num_targets == whole.num_targets for part in parts)
     assert [batch["num_bytes"] for batch in whole] == [batch["num_bytes"] for batch in whole.for_rank(0, 1)]
 

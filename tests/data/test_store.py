@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -249,7 +251,7 @@ def test_a_damaged_store_is_refused_and_rebuilt_on_request(copied: Path, name: s
     (folder,) = [path for path in (copied / "stores").iterdir() if path.is_dir()]
     expected = (folder / "train-00001.bin").read_bytes()
     harm(folder / name)  # type: ignore[operator]
-    text = f"store {folder} is damaged ({what}): rebuild it with `zoo data RECIPE --rebuild`"
+    text = f"store {folder} is damaged ({what}): rebuild it with `zoo data build RECIPE --rebuild`"
     with pytest.raises(DamagedStoreError, match=f"^{re.escape(text)}$"):
         build(copied)
     build(copied, rebuild=True, max_shard_tokens=10_000)
@@ -283,6 +285,75 @@ def test_a_corpus_that_cannot_be_a_store(tmp_path: Path, texts: list[str], token
 def test_a_tokenizer_that_gives_ids_it_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^Pairs gave the id \d+, expected ids in \[0, \d+\)$"):
         build(tmp_path, Pairs(spare=-20))
+
+
+class Typed(Bytes):
+    """Gives ids of another type or range than those that it has."""
+
+    def __init__(self, *, kind: str, vocab_size: int = 257):
+        super().__init__(shift=vocab_size - 257)
+        self._kind = kind
+
+    def encode_array(self, text: str) -> Any:
+        ids = super().encode_array(text)
+        if self._kind == "float":
+            return ids.astype(np.float64)
+        if self._kind == "list":
+            return ids.tolist()
+        if self._kind == "negative":
+            return ids.astype(np.int64) - 2 * self.vocab_size
+        return ids + 2**16 - 1 if self._kind == "wraps" else ids
+
+
+@pytest.mark.parametrize(
+    ("kind", "vocab_size", "text"),
+    [
+        ("float", 257, "Typed gave ids of type float64, expected uint32"),
+        ("negative", 257, r"Typed gave the id -\d+, expected ids in \[0, 257\)"),
+        ("wraps", 2**16, r"Typed gave the id 1\d+, expected ids in \[0, 65536\)"),
+        ("wraps", 2**16 - 1, r"Typed gave the id 1\d+, expected ids in \[0, 65535\)"),
+    ],
+)
+def test_ids_that_a_narrower_type_would_wrap_round_are_refused(
+    tmp_path: Path, kind: str, vocab_size: int, text: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        build(tmp_path, Typed(kind=kind, vocab_size=vocab_size))
+
+
+def test_ids_in_a_list_are_ids(tmp_path: Path) -> None:
+    assert build(tmp_path, Typed(kind="list")).num_tokens("test") > 1000
+
+
+@pytest.mark.parametrize("vocab_size", [2**16, 2**16 + 1])
+def test_the_largest_ids_come_back(tmp_path: Path, vocab_size: int) -> None:
+    store = build(tmp_path, Bytes(shift=vocab_size - 257))
+    assert store.vocab_size == vocab_size
+    ids = store.tokens("train", 0, store.num_tokens("train"))
+    assert ids.max() == vocab_size - 257 + 1 + max(byte for text in TEXTS for byte in text.encode()) > 2**16 - 20
+    assert store.tokenizer.decode(ids[1 : int(store.document_ends("train")[0]) - 1]) in TEXTS
+
+
+def test_num_jobs_is_checked_before_the_corpus_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^num_jobs=0 must be at least 1$"):
+        build(tmp_path, num_jobs=0)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["spool-train.utf8", "train-00000.bin"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    really_open = Path.open
+
+    def full(path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        return really_open(Path("/dev/full") if path.name == name and "w" in mode else path, mode, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", full)
+    where = re.escape(str(tmp_path / "stores"))
+    text = rf"no room left for the token store in {where} \([\d,]+ bytes free\): make room, or set ZOO_HOME elsewhere"
+    with pytest.raises(OSError, match=text) as caught:
+        build(tmp_path)
+    assert caught.value.errno == errno.ENOSPC and "\n" not in str(caught.value)
+    assert [path.suffix for path in (tmp_path / "stores").iterdir()] == [".lock"]
 
 
 def test_shares_are_checked_before_the_corpus_is_read(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from data_doubles import HALVES, Bytes, ListCorpus, sample_texts
 
-from zoo.data import TokenStore, build, store
+from zoo.data import TokenStore, build, store_folder
 
 TEXTS = sample_texts()
 fork = multiprocessing.get_context("fork")
@@ -84,9 +84,9 @@ def test_a_killed_build_leaves_a_usable_home(tmp_path: Path, moment: str) -> Non
         elif moment == "before fsync":
             build._sync = _die
         elif moment == "before the rename":
-            store.os.rename = _die  # type: ignore[assignment]
+            os.rename = _die  # type: ignore[assignment]
         else:
-            store.sync_path = _die
+            store_folder.sync_path = _die
         TokenStore.build_or_open(corpus, tokenizer, HALVES, home=tmp_path)
 
     process = in_process(work)
@@ -114,7 +114,7 @@ def test_killed_between_the_two_renames_of_a_rebuild(tmp_path: Path) -> None:
             calls.append(args)
             rename(*args)
 
-        store.os.rename = once  # type: ignore[assignment]
+        os.rename = once  # type: ignore[assignment]
         TokenStore.build_or_open(ListCorpus(TEXTS), Bytes(), HALVES, home=tmp_path, rebuild=True)
 
     process = in_process(work)
@@ -135,7 +135,7 @@ def test_leftovers_of_other_stores_go_unless_they_are_being_built(tmp_path: Path
     stores = tmp_path / "stores"
     for name in ("0123456789ab", "ba9876543210"):
         (stores / f".{name}.new.tmp").mkdir(parents=True)
-    with store._locked(stores, "ba9876543210", print):
+    with store_folder.locked(stores, "ba9876543210", print):
         TokenStore.build_or_open(ListCorpus(TEXTS), Bytes(), HALVES, home=tmp_path)
         assert [path.name for path in stores.glob(".*.tmp")] == [".ba9876543210.new.tmp"]
 
@@ -146,6 +146,6 @@ def test_a_store_opens_from_a_home_that_cannot_be_written(tmp_path: Path, monkey
     def refuse(*args: Any, **kwargs: Any) -> None:
         raise PermissionError("read-only")
 
-    monkeypatch.setattr(store, "FileLock", refuse)
+    monkeypatch.setattr(store_folder, "FileLock", refuse)
     monkeypatch.setattr(Path, "mkdir", refuse)
     assert TokenStore.build_or_open(ListCorpus(TEXTS), Bytes(), HALVES, home=tmp_path).num_documents("train") > 100

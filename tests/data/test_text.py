@@ -15,6 +15,7 @@ from data_doubles import HALVES, Bytes, ListCorpus, sample_texts
 from lightning.pytorch import LightningModule, Trainer
 
 from zoo.data import TokenStore, TrainBatches
+from zoo.data.packing import documents_of
 from zoo.data.text import TextData
 from zoo.heads.base import IGNORE_INDEX
 
@@ -37,21 +38,23 @@ def at(data: TextData, *, step: int = 0, rank: int = 0, num_ranks: int = 1) -> T
     return data
 
 
+def shown(step: int, *arrays: Any) -> tuple[Any, ...]:
+    return step, *(None if array is None else array.tolist() for array in arrays)
+
+
 class Probe(LightningModule):
     """A weight, and a list of what it was shown."""
 
     def __init__(self) -> None:
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(()))
-        self.shown: list[tuple[int, Any]] = []
+        self.shown: list[tuple[Any, ...]] = []
         self.scored_bytes: list[int] = []
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> torch.Tensor:
         assert batch["step"] == self.global_step
         assert batch["inputs_BT"].dtype == batch["targets_BT"].dtype == torch.int64
-        rows = torch.cat([batch["inputs_BT"], batch["targets_BT"][:, -1:]], dim=1)
-        assert torch.equal(rows[:, 1:], batch["targets_BT"])
-        self.shown.append((batch["step"], rows.tolist()))
+        self.shown.append(shown(batch["step"], batch["inputs_BT"], batch["targets_BT"], batch.get("documents_BT")))
         return self.weight * batch["step_targets"]
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -62,7 +65,12 @@ class Probe(LightningModule):
 
 
 def fit(
-    store: TokenStore, max_steps: int, accumulate: int, validate_every: int, **options: Any
+    store: TokenStore,
+    max_steps: int,
+    accumulate: int,
+    validate_every: int,
+    data_options: dict[str, Any],
+    **options: Any,
 ) -> tuple[Probe, Trainer]:
     module = Probe()
     trainer = Trainer(
@@ -77,22 +85,24 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(module, datamodule=text_data(store, accumulate), weights_only=False, **options)
+    trainer.fit(module, datamodule=text_data(store, accumulate, **data_options), weights_only=False, **options)
     return module, trainer
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("accumulate", [1, 3])
+@pytest.mark.parametrize(
+    ("accumulate", "options"), [(1, {}), (3, {}), (3, {"packing": "best_fit", "document_mask": True})]
+)
 def test_the_trainer_sees_the_steps_in_order_also_after_a_resume_and_whenever_it_validates(
-    store: TokenStore, tmp_path: Path, accumulate: int
+    store: TokenStore, tmp_path: Path, accumulate: int, options: dict[str, Any]
 ) -> None:
-    batches = TrainBatches(store, seed=3, seq_len=SEQ_LEN, batch_size=BATCH_SIZE)
-    expected = [(i, batches.micro(i, part, accumulate).tolist()) for i in range(9) for part in range(accumulate)]
-    whole, _ = fit(store, 9, accumulate, validate_every=2 * accumulate)
+    batches = TrainBatches(store, seed=3, seq_len=SEQ_LEN, batch_size=BATCH_SIZE, **options)
+    expected = [shown(i, *batches.micro(i, part, accumulate)) for i in range(9) for part in range(accumulate)]
+    whole, _ = fit(store, 9, accumulate, 2 * accumulate, options)
     assert whole.shown == expected
-    first, trainer = fit(store, 4, accumulate, validate_every=3 * accumulate)
+    first, trainer = fit(store, 4, accumulate, 3 * accumulate, options)
     trainer.save_checkpoint(tmp_path / "at-4.ckpt")
-    second, _ = fit(store, 9, accumulate, validate_every=5 * accumulate, ckpt_path=tmp_path / "at-4.ckpt")
+    second, _ = fit(store, 9, accumulate, 5 * accumulate, options, ckpt_path=tmp_path / "at-4.ckpt")
     assert first.shown + second.shown == expected
 
 
@@ -105,7 +115,21 @@ def test_ranks_and_micro_batches_tile_the_step(store: TokenStore) -> None:
             assert batch["inputs_BT"].shape == (1, SEQ_LEN)
             shown[batch["step"]] += batch["inputs_BT"].tolist()
     for step, rows in shown.items():
-        assert sorted(rows) == sorted(batches.step(step)[:, :-1].tolist())
+        assert sorted(rows) == sorted(batches.step(step).inputs_BT.tolist())
+
+
+def test_packed_steps_say_how_many_targets_all_their_parts_hold_together(store: TokenStore) -> None:
+    options = {"packing": "best_fit", "seq_len": 1024, "document_mask": True}
+    scored: dict[int, int] = {5: 0, 6: 0}
+    stated: dict[int, set[int]] = {5: set(), 6: set()}
+    for rank in range(3):
+        data = at(text_data(store, 2, **options), step=5, rank=rank, num_ranks=3)
+        for batch in islice(data.train_dataloader(), 4):
+            scored[batch["step"]] += int((batch["targets_BT"] != IGNORE_INDEX).sum())
+            stated[batch["step"]].add(batch["step_targets"])
+            assert batch["documents_BT"].shape == batch["inputs_BT"].shape
+    assert {step: {count} for step, count in scored.items()} == stated
+    assert 0 < min(scored.values()) < 6 * 1024
 
 
 def test_the_step_is_read_when_iteration_begins(store: TokenStore) -> None:
@@ -123,6 +147,24 @@ def test_validation_scores_the_first_bytes_and_the_evaluation_all_of_them(store:
     assert sum(batch["num_bytes"] for batch in whole) == store.num_bytes("validation")
     assert sum(batch["num_bytes"] for batch in test) == store.num_bytes("test")
     assert whole.stride == 8 and next(iter(whole))["inputs_BT"].shape == (BATCH_SIZE, SEQ_LEN)
+
+
+@pytest.mark.parametrize("stride", [5, 1024])
+def test_context_ends_where_the_document_begins_under_a_mask(store: TokenStore, stride: int) -> None:
+    data = text_data(store, seq_len=1024, validation_stride=stride, validation_bytes=7000, document_mask=True)
+    windows = data.val_dataloader()
+    read = scored = 0
+    for batch in windows:
+        documents_BT = documents_of(batch["inputs_BT"], store.tokenizer.end_of_text)
+        causal = torch.ones(1024, 1024, dtype=torch.bool).tril()
+        readable_BT = (causal & (documents_BT[:, :, None] == documents_BT[:, None, :])).sum(-1)
+        kept = batch["targets_BT"] != IGNORE_INDEX
+        read, scored = read + int(readable_BT[kept].sum()), scored + int(kept.sum())
+    bytes_per_target = windows.num_bytes / windows.num_targets
+    assert data.mean_context_bytes(windows) == pytest.approx(read / scored * bytes_per_target, rel=1e-12)
+    assert data.mean_context_bytes(windows) < windows.mean_context_bytes
+    crossing = text_data(store, seq_len=1024, validation_stride=stride, validation_bytes=7000)
+    assert crossing.mean_context_bytes(windows) == windows.mean_context_bytes
 
 
 def test_validation_is_shared_among_ranks(store: TokenStore) -> None:

@@ -18,6 +18,7 @@ RESULT: dict[str, Any] = {
     "active_params": 420_096,
     "num_steps": 400,
     "tokens": 1_638_400,
+    "text_bytes": 4_915_200.0,
     "training_flops": 990_000_000_000,
     "optimizer_flops": 10_000_000_000,
     "flops": 1_000_000_000_000,

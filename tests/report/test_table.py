@@ -43,11 +43,11 @@ def test_markdown(table: list[Row]) -> None:
     heading, rule, full, swiglu, wild = markdown_cells(text)
     assert tuple(heading) == HEADINGS and len(rule) == len(HEADINGS)
     # s = 0.02: half width 4.3027 * 0.02 / sqrt(3) = 0.0497; the other columns as they are said to be rounded
-    expected = ["full", "0.42M", "1.00e12", "1.64M", "2.100"]
+    expected = ["full", "0.42M", "1.00e12", "1.64M", "4.92 MB", "2.100"]
     assert full == [*expected, "[2.050, 2.150]", "baseline", "-", "41.3k", "31.2%", "312 MiB", "ok"]
     # differences -0.03, -0.04, -0.02: mean -0.03, s = 0.01, half width 0.02484
-    assert swiglu[6:8] == ["-0.030", "[-0.055, -0.005]"]
-    assert wild[4:8] == ["diverged", "-", "-", "-"] and wild[11] == "2/3 ok, 1 diverged: loss not finite at step 12"
+    assert swiglu[7:9] == ["-0.030", "[-0.055, -0.005]"]
+    assert wild[5:9] == ["diverged", "-", "-", "-"] and wild[12] == "2/3 ok, 1 diverged: loss not finite at step 12"
     assert "\n- Budget: 1e12 FLOPs.\n- 95 % CI over seeds" in text
 
 
@@ -57,14 +57,14 @@ def test_markdown_cells_cannot_break_out(make_arm: MakeArm) -> None:
     text = to_markdown(rows([arm], "a|b"), ["one\nline"])
     cells = markdown_cells(text)
     assert [len(row) for row in cells] == [len(HEADINGS)] * 3
-    assert cells[2][0] == r"a\|b" and cells[2][11] == r"failed: KeyError: 'a\|b' next &lt;class 'x'> \\"
+    assert cells[2][0] == r"a\|b" and cells[2][12] == r"failed: KeyError: 'a\|b' next &lt;class 'x'> \\"
     assert "- one line\n" in text
 
 
 def test_a_long_reason_is_cut_in_the_cell_and_whole_below(make_arm: MakeArm) -> None:
     reason = "RuntimeError: " + "x" * 200
     text = to_markdown(rows([make_arm("full", {3: {"status": "failed", "reason": reason}})], "full"))
-    assert len(markdown_cells(text)[2][11]) == 60
+    assert len(markdown_cells(text)[2][12]) == 60
     assert f"- full, seed 3: failed: {reason}\n" in text
 
 
@@ -75,6 +75,7 @@ def test_csv_has_full_precision_and_empty_cells(table: list[Row]) -> None:
     assert float(records[0]["bits_per_byte"]) == table[0].bits_per_byte.mean  # type: ignore[union-attr]
     assert (records[0]["difference"], records[2]["bits_per_byte"], records[2]["difference_high"]) == ("", "", "")
     assert records[0]["peak_memory_bytes"] == str(312 * 2**20)
+    assert float(records[0]["text_bytes"]) == 4_915_200
     assert records[1]["num_paired_seeds"] == "3"
 
 
@@ -192,6 +193,14 @@ def test_a_baseline_that_differs_from_itself_is_said(make_arm: MakeArm) -> None:
         ),
         ({"cost_notes": ["dense kernel"]}, "Cost of other: dense kernel"),
         ({"lossless": False}, "Lossy tokenizer, charged for what it lost: other."),
+        (
+            {"lossless": False, "validation_lost_bits": 61_728.0},
+            "Lossy tokenizer, charged for what it lost: other (0.500 of its bits per byte).",
+        ),
+        (
+            {"lossless": False, "lost_bits_model": "order-0 byte model"},
+            "The charge: bits to spell what tokens do not tell, by an order-0 byte model.",
+        ),
         ({"peak_flops_per_second": 9.89e14, "peak_source": "table"}, "MFU against a peak from table of 989 TFLOP/s."),
         ({"peak_flops_per_second": 6.4e10}, "MFU against a measured GEMM peak of 61 GFLOP/s to 64 GFLOP/s."),
         (
@@ -220,7 +229,7 @@ def test_a_table_of_nothing_but_missing_runs(tmp_path: Path) -> None:
     arms = [Arm(name, {0: tmp_path / name}) for name in ("full", "other")]
     table = rows(arms, "full")
     assert notes(table) == []
-    assert markdown_cells(to_markdown(table))[3] == ["other", *["-"] * 10, "1/1 missing"]
+    assert markdown_cells(to_markdown(table))[3] == ["other", *["-"] * 11, "1/1 missing"]
     assert json.loads(to_json(table))["rows"][1]["flops"] is None
 
 
@@ -246,6 +255,13 @@ def test_numbers_with_units() -> None:
         "1.2 TFLOP/s",
         "1.5 PFLOP/s",
         "0.5 GFLOP/s",
+    ]
+    assert [fmt.size(n) for n in (None, 999, 12_300, 420_096, 7.62e9)] == [
+        "-",
+        "999 B",
+        "12.3 kB",
+        "0.42 MB",
+        "7.62 GB",
     ]
     assert [fmt.percent(n) for n in (None, 0.3123)] == ["-", "31.2%"]
 

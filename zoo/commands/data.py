@@ -1,19 +1,84 @@
-"""`zoo data`: build or check the token store of a recipe."""
+"""`zoo data build|inspect|report`: a recipe's token store, the text around any of its tokens, what filters remove."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+from dataclasses import asdict
 
+from zoo.data.inspection import Place, look
+from zoo.data.progress import display
+from zoo.data.split import SPLITS, Split
+from zoo.data.store import TokenStore
 from zoo.prepare import open_store
-from zoo.recipe import load_recipe
+from zoo.recipe import Recipe, RecipeError, load_recipe
 
 
 def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
     recipe = load_recipe(arguments.recipe, overrides)
-    store = open_store(recipe, rebuild=arguments.rebuild, progress=print)
+    actions = {"build": _build, "inspect": _inspect, "report": _report}
+    return actions[arguments.action](recipe, arguments)
+
+
+def _build(recipe: Recipe, arguments: argparse.Namespace) -> int:
+    with display() as progress:
+        store = open_store(recipe, rebuild=arguments.rebuild, progress=progress, num_jobs=arguments.jobs)
     print(f"store {store.fingerprint[:12]} in {store.folder}")
     print(f"vocabulary {store.vocab_size:,} tokens, {store.bytes_per_token:.2f} bytes per token")
-    for split in ("train", "validation", "test"):
+    for split in SPLITS:
         documents, size, tokens = store.num_documents(split), store.num_bytes(split), store.num_tokens(split)
-        print(f"{split:<10} {documents:>9,} documents {size:>13,} bytes {tokens:>13,} tokens")
+        print(f"{split:<10} {documents:>9,} documents {size:>13,} bytes {tokens:>13,} tokens{_charge(store, split)}")
+    if len(store.sources) > 1:
+        for source in store.sources:
+            print(f"source {source.name}: {source.stop - source.start:,} train tokens, weight {source.weight:g}")
+    for note in store.notes:
+        print(f"note: {note}")
+    return 0
+
+
+def _charge(store: TokenStore, split: Split) -> str:
+    if store.lost_bits_model is None or not store.num_bytes(split):
+        return ""
+    return (
+        f", charged {store.lost_bits(split).sum() / store.num_bytes(split):.3f} bits per byte for what they do not tell"
+    )
+
+
+def _inspect(recipe: Recipe, arguments: argparse.Namespace) -> int:
+    with display(sys.stderr) as progress:  # it may have to be built first; standard output is for the text alone
+        store = open_store(recipe, progress=progress)
+    try:
+        place = look(store, arguments.split, at=arguments.at, document=arguments.document, context=arguments.context)
+    except ValueError as error:
+        raise RecipeError([str(error)], recipe.name) from error
+    if arguments.json:
+        print(json.dumps(asdict(place), ensure_ascii=False, indent=1))
+    else:
+        _show(store, place)
+    return 0
+
+
+def _show(store: TokenStore, place: Place) -> None:
+    split = place.split
+    where = "before the first document"
+    if place.document is not None:
+        size = int(store.document_bytes(split)[place.document])
+        where = f"document {place.document} of {store.num_documents(split):,} ({size:,} bytes), source {place.source}"
+    print(f"{split} token {place.token} of {store.num_tokens(split):,}: {where}")
+    print(f"{'':<2}{'token':>12}{'id':>9}{'bytes of document':>20}  text")
+    for token in place.tokens:
+        mark = ">" if token.token == place.token else ""
+        span = "" if token.span is None else f"{token.span[0]}-{token.span[1]}"
+        print(f"{mark:<2}{token.token:>12}{token.id:>9}{span:>20}  {token.text!r}")
+        if token.closes:
+            print(f"{'':<2}{f'-- end of document {token.document} ':-<60}")
+
+
+def _report(recipe: Recipe, arguments: argparse.Namespace) -> int:
+    from zoo.data.filters.report import run_report
+
+    with display(sys.stderr) as progress:  # what goes to standard output is the report alone
+        text = run_report(recipe, examples=arguments.examples, as_json=arguments.json, progress=progress)
+    print(text, end="")
     return 0

@@ -5,7 +5,7 @@ Nothing here imports Lightning, so that a planner can open a store; `zoo.data.te
 """
 
 from zoo.data.batches import TrainBatches
-from zoo.data.corpora import Corpus, PythonDocs, TextFiles
+from zoo.data.corpora import Corpus, HubDataset, Mixture, MixtureSource, PythonDocs, TextFiles
 from zoo.data.scoring import ScoringWindows
 from zoo.data.split import DEFAULT_SHARES, SPLITS, split_of
 from zoo.data.store import TokenStore
@@ -14,6 +14,9 @@ __all__ = [
     "DEFAULT_SHARES",
     "SPLITS",
     "Corpus",
+    "HubDataset",
+    "Mixture",
+    "MixtureSource",
     "PythonDocs",
     "ScoringWindows",
     "TextFiles",

@@ -6,23 +6,26 @@ import hashlib
 import json
 import os
 import platform
-import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import zoo
+from zoo.data import byte_model
 from zoo.data.corpora.base import Corpus
+from zoo.data.encode import Encoder, Encoding
 from zoo.data.fingerprint import FORMAT_VERSION
-from zoo.data.split import SPLITS, Shares, Split, check_sizes, split_of
+from zoo.data.progress import Progress
+from zoo.data.split import SPLITS, Shares, Split, check_sizes, document_digest, split_at
+from zoo.data.spool import Spool
 from zoo.data.stream import StreamWriter, dtype_for
 from zoo.tokenizers.base import Tokenizer
 
-META, TOKENIZER = "meta.json", "tokenizer.json"
-Say = Callable[[str], None]
+META, TOKENIZER, BYTE_MODEL = "meta.json", "tokenizer.json", "byte-model.npy"
 
 
 def build_files(
@@ -33,49 +36,40 @@ def build_files(
     *,
     fingerprint: str,
     max_shard_tokens: int,
-    progress: Say,
+    num_jobs: int,
+    progress: Progress,
 ) -> None:
-    """Write every file of a store into an empty folder, durably.
+    """Write every file of a store into an empty folder, durably; the same bytes for every number of jobs.
 
     The texts are spooled there meanwhile, so that the corpus is read once, however slow it is, and both passes over
     the text (training, encoding) see the same.
 
     Raises:
-        ValueError: the corpus cannot be read, or a split is too small.
+        ValueError: the corpus cannot be read, a split is too small, a source has nothing to train on, or the tokenizer
+            does not do what it says.
+        ChildProcessError: a process that encodes died.
     """
+    if not tokenizer.lossless and type(tokenizer).lost is Tokenizer.lost:
+        raise ValueError(f"{type(tokenizer).__name__} is lossy: it must say what it loses, in lost(text)")
     spools = {split: Spool(folder / f"spool-{split}.utf8") for split in SPLITS}
     _read(corpus, spools, shares, progress)
     check_sizes({s: len(spools[s]) for s in SPLITS}, {s: spools[s].num_bytes for s in SPLITS}, shares)
-    progress(f"training {type(tokenizer).__name__} on {spools['train'].num_bytes:,} bytes")
-    tokenizer.train(spools["train"])
+    _check_sources(corpus, spools["train"])
+    with progress.stage(f"training {type(tokenizer).__name__}", f" on {spools['train'].num_bytes:,} bytes"):
+        tokenizer.train(spools["train"])
     tokenizer.save(folder / TOKENIZER)
-    shards, counts = {}, {}
-    for split in SPLITS:
-        writer = StreamWriter(folder, split, dtype_for(tokenizer.vocab_size), max_shard_tokens)
-        ends = _encode(spools[split], tokenizer, writer, f"encoding {split}", progress)
-        np.save(folder / f"{split}-document-ends.npy", ends)
-        np.save(folder / f"{split}-document-bytes.npy", np.array(spools[split].lengths, dtype=np.int64))
-        shards[split] = writer.shards
-        counts[split] = {
-            "num_tokens": writer.num_tokens,
-            "num_bytes": spools[split].num_bytes,
-            "num_documents": len(spools[split]),
-        }
+    costs = None if tokenizer.lossless else byte_model.byte_costs(spools["train"].byte_counts())
+    encoder = Encoder(tokenizer, folder / TOKENIZER, costs, num_threads=num_jobs)
+    written: dict[Split, Written] = {}
+    with Encoding(encoder, sum(spool.num_bytes for spool in spools.values()), num_jobs, progress) as encoding:
+        for split, spool in spools.items():
+            writer = StreamWriter(folder, split, dtype_for(tokenizer.vocab_size), max_shard_tokens)
+            written[split] = _encode(spool, split, encoding, tokenizer.end_of_text, writer, progress)
+    _save_arrays(folder, spools, written, costs)
     for spool in spools.values():
         spool.path.unlink()
-    meta = {
-        "format": FORMAT_VERSION,
-        "fingerprint": fingerprint,
-        "vocab_size": tokenizer.vocab_size,
-        "dtype": dtype_for(tokenizer.vocab_size).str,
-        "shares": list(shares),
-        "splits": counts,
-        "shards": {split: [[s["name"], s["num_tokens"]] for s in shards[split]] for split in SPLITS},
-        "files": _files(folder, {s["name"]: s for split in SPLITS for s in shards[split]}),
-        "corpus": type(corpus).__name__,
-        "tokenizer": {"class": type(tokenizer).__name__, "options": tokenizer.options},
-        "versions": {"zoo": zoo.__version__, "python": platform.python_version(), "numpy": np.__version__},
-    }
+    meta = _describe(corpus, tokenizer, shares, spools, written) | {"fingerprint": fingerprint}
+    meta["files"] = _files(folder, {shard["name"]: shard for w in written.values() for shard in w.shards})
     meta["sha256"] = meta_digest(meta)
     (folder / META).write_text(json.dumps(meta, indent=1), encoding="utf-8")
     _sync(folder)
@@ -87,77 +81,127 @@ def meta_digest(meta: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-class Spool:
-    """Documents of one split, one after another in a file; iterating reads them back, as often as asked.
-
-    Attributes:
-        lengths: UTF-8 bytes of each document.
-    """
-
-    def __init__(self, path: Path):
-        self.path, self.lengths, self.num_bytes = path, array("q"), 0
-        self._file = path.open("wb")
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def append(self, data: bytes) -> None:
-        self._file.write(data)
-        self.lengths.append(len(data))
-        self.num_bytes += len(data)
-
-    def close(self) -> None:
-        self._file.close()
-
-    def __iter__(self) -> Iterator[str]:
-        with self.path.open("rb") as file:
-            for length in self.lengths:
-                yield file.read(length).decode()
-
-
-class Ticker:
-    """Reports at most every few seconds what a loop has done."""
-
-    def __init__(self, progress: Say, every_seconds: float = 2.0):
-        self._progress, self._every, self._next = progress, every_seconds, time.monotonic() + every_seconds
-
-    def __call__(self, line: Callable[[], str]) -> None:
-        if time.monotonic() >= self._next:
-            self._progress(line())
-            self._next = time.monotonic() + self._every
-
-
-def _read(corpus: Corpus, spools: dict[Split, Spool], shares: Shares, progress: Say) -> None:
-    progress(f"reading {type(corpus).__name__}")
-    tick, done = Ticker(progress), 0
-    for done, text in enumerate(corpus.documents(), start=1):
-        try:
-            data = text.encode()
-        except UnicodeEncodeError as error:
-            raise ValueError(f"{type(corpus).__name__}: document {done} cannot be written as UTF-8: {error}") from error
-        spools[split_of(text, shares)].append(data)
-        tick(lambda: f"reading {type(corpus).__name__}: {done:,} documents")  # noqa: B023, called at once
-    for spool in spools.values():
+def _read(corpus: Corpus, spools: dict[Split, Spool], shares: Shares, progress: Progress) -> None:
+    name, sources = type(corpus).__name__, list(corpus.sources())
+    current = 0
+    with progress.stage(f"reading {name}") as advance:
+        for number, (source, text) in enumerate(corpus.labelled(), start=1):
+            if source != sources[current]:
+                if source not in sources[current:]:
+                    raise ValueError(
+                        f"{name}: document {number} is of the source {source!r}: expected those of one source to stand "
+                        f"together, in the order {', '.join(sources)}"
+                    )
+                current = sources.index(source)
+            try:
+                data = text.encode()
+            except UnicodeEncodeError as error:
+                raise ValueError(f"{name}: document {number} cannot be written as UTF-8: {error}") from error
+            digest = document_digest(data)
+            spools[split_at(digest, shares)].append(data, source=current, digest=digest)
+            advance(1, len(data))
+    for split, spool in spools.items():
         spool.close()
+        if split != "train" and len(sources) > 1:
+            spool.sort()  # so that any prefix, which validation scores during training, holds all sources
 
 
-def _encode(texts: Spool, tokenizer: Tokenizer, writer: StreamWriter, what: str, progress: Say) -> np.ndarray:
-    """Write end-of-text, document, end-of-text, ..., end-of-text; return where each document's own end-of-text ends."""
-    progress(f"{what}: {len(texts):,} documents, {texts.num_bytes:,} bytes")
-    end_of_text, vocab_size = tokenizer.end_of_text, tokenizer.vocab_size
+def _check_sources(corpus: Corpus, train: Spool) -> None:
+    there = set(train.sources)
+    for number, (source, weight) in enumerate(corpus.sources().items()):
+        if weight > 0 and number not in there:
+            raise ValueError(
+                f"{type(corpus).__name__}: the source {source!r} has a weight of {weight:g} and no document in the "
+                f"train split: expected at least one, or weight 0"
+            )
+
+
+@dataclass
+class Written:
+    """What came of encoding a split: per document where it ends in the stream, and what it lost."""
+
+    shards: list[dict[str, Any]]
+    num_tokens: int = 1  # an end-of-text stands before the first document
+    ends: array[int] = field(default_factory=lambda: array("q"))
+    lost_pieces: array[int] = field(default_factory=lambda: array("q"))
+    lost_bytes: array[int] = field(default_factory=lambda: array("q"))
+    lost_byte_bits: array[float] = field(default_factory=lambda: array("d"))
+
+
+def _encode(
+    spool: Spool, split: Split, encoding: Encoding, end_of_text: int, writer: StreamWriter, progress: Progress
+) -> Written:
+    """Write end-of-text, document, end-of-text, ..., end-of-text."""
+    written = Written(writer.shards)
     writer.append(np.array([end_of_text]))
-    ends, tick, done_bytes = array("q"), Ticker(progress), 0
-    for text, length in zip(texts, texts.lengths, strict=True):
-        ids = np.array([*tokenizer.encode_ordinary(text), end_of_text], dtype=np.int64)
-        if ids.min() < 0 or ids.max() >= vocab_size:
-            wrong = ids[(ids < 0) | (ids >= vocab_size)][0]
-            raise ValueError(f"{type(tokenizer).__name__} gave the id {wrong}, expected ids in [0, {vocab_size})")
-        writer.append(ids)
-        ends.append(writer.num_tokens)
-        done_bytes += length
-        tick(lambda: f"{what}: {done_bytes / texts.num_bytes:.0%}")  # noqa: B023, called at once
+    details = f": {len(spool):,} documents, {spool.num_bytes:,} bytes"
+    with progress.stage(f"encoding {split}", details, spool.num_bytes) as advance:
+        for part in encoding.map((chunk, split == "validation") for chunk in spool.chunks()):
+            done, num_documents = len(written.ends), len(part.num_tokens)
+            writer.append(part.ids)
+            written.ends.extend((written.num_tokens + np.cumsum(part.num_tokens)).tolist())
+            written.num_tokens += len(part.ids)
+            for name in ("lost_pieces", "lost_bytes", "lost_byte_bits"):
+                getattr(written, name).extend(getattr(part, name).tolist())
+            advance(num_documents, sum(spool.lengths[done : done + num_documents]))
     writer.close()
-    return np.array(ends, dtype=np.int64)
+    return written
+
+
+def _save_arrays(
+    folder: Path, spools: dict[Split, Spool], written: dict[Split, Written], costs: np.ndarray | None
+) -> None:
+    """Everything that is said per document."""
+    train = written["train"]
+    end = byte_model.end_probability(sum(train.lost_pieces), sum(train.lost_bytes))
+    if costs is not None:
+        np.save(folder / BYTE_MODEL, byte_model.symbol_bits(costs, end))
+    for split, found in written.items():
+        np.save(folder / f"{split}-document-ends.npy", np.array(found.ends, dtype=np.int64))
+        np.save(folder / f"{split}-document-bytes.npy", np.array(spools[split].lengths, dtype=np.int64))
+        np.save(folder / f"{split}-document-sources.npy", np.array(spools[split].sources, dtype=np.uint16))
+        if costs is not None:
+            pieces, sizes, bits = map(np.array, (found.lost_pieces, found.lost_bytes, found.lost_byte_bits))
+            np.save(folder / f"{split}-lost-bits.npy", byte_model.total_bits(pieces, sizes, bits, end))
+
+
+def _describe(
+    corpus: Corpus, tokenizer: Tokenizer, shares: Shares, spools: dict[Split, Spool], written: dict[Split, Written]
+) -> dict[str, Any]:
+    """What meta.json says, but for the fingerprint and the files."""
+    return {
+        "format": FORMAT_VERSION,
+        "vocab_size": tokenizer.vocab_size,
+        "dtype": dtype_for(tokenizer.vocab_size).str,
+        "shares": list(shares),
+        "splits": {
+            split: {
+                "num_tokens": written[split].num_tokens,
+                "num_bytes": spools[split].num_bytes,
+                "num_documents": len(spools[split]),
+            }
+            for split in SPLITS
+        },
+        "shards": {split: [[s["name"], s["num_tokens"]] for s in written[split].shards] for split in SPLITS},
+        "source_names": list(corpus.sources()),
+        "sources": list(_sources(corpus, spools["train"], written["train"])),
+        "notes": [*corpus.notes(), *tokenizer.notes()],
+        "lost_bits": None if tokenizer.lossless else byte_model.DESCRIPTION,
+        "corpus": type(corpus).__name__,
+        "tokenizer": {"class": type(tokenizer).__name__, "options": tokenizer.options},
+        "versions": {"zoo": zoo.__version__, "python": platform.python_version(), "numpy": np.__version__},
+    }
+
+
+def _sources(corpus: Corpus, train: Spool, written: Written) -> Iterator[dict[str, Any]]:
+    """Each source's range of the train stream: its documents, the end-of-text before them and those after each. One of
+    weight 0 may have none, and is left out."""
+    numbers = np.array(train.sources)
+    for number, (name, weight) in enumerate(corpus.sources().items()):
+        first, last = np.searchsorted(numbers, [number, number + 1])
+        if last > first:
+            start = written.ends[first - 1] - 1 if first else 0
+            yield {"name": name, "weight": weight, "start": start, "stop": written.ends[last - 1]}
 
 
 def _files(folder: Path, hashed: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -13,11 +13,9 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
-import torch
 
 from zoo.data.split import Split
 from zoo.data.store import TokenStore
-from zoo.heads.base import IGNORE_INDEX
 
 
 class ScoringWindows:
@@ -25,11 +23,12 @@ class ScoringWindows:
 
     The first token of a document is predicted from the end-of-text before it; the end-of-text that closes it is a
     target too: its nats count, and it has no bytes. The bytes of a document are booked on the batch that scores its
-    closing end-of-text, so that the batches sum to exactly the bytes of the documents. Which documents are scored
-    depends on their bytes alone: they are the same for every tokenizer.
+    closing end-of-text, so that the batches sum to exactly the bytes of the documents; likewise the bits to spell what
+    a lossy tokenizer lost of it. Which documents are scored depends on their bytes alone: they are the same for every
+    tokenizer.
 
-    A batch is `inputs_BT` and `targets_BT` (int64; targets that are not scored are IGNORE_INDEX) and `num_bytes`.
-    All batches have the same shape; what is left over is filled with end-of-text and not scored.
+    A batch is `inputs_BT` and `targets_BT` (int64; targets that are not scored are IGNORE_INDEX), `num_bytes` (int) and
+    `lost_bits` (float). All batches have the same shape; what is left over is filled with end-of-text and not scored.
 
     Args:
         store: the tokens.
@@ -41,6 +40,7 @@ class ScoringWindows:
 
     Attributes:
         num_bytes: of all scored documents, over all ranks.
+        lost_bits: of all scored documents, over all ranks.
         num_targets: scored, over all ranks.
         num_documents: scored, over all ranks.
         stride: as given.
@@ -73,6 +73,8 @@ class ScoringWindows:
         self._ends = store.document_ends(split)[: self.num_documents]
         self._byte_sums = np.concatenate([[0], byte_sums[: self.num_documents]])
         self.num_bytes = int(self._byte_sums[-1])
+        self._lost_bits = store.lost_bits(split)[: self.num_documents]
+        self.lost_bits = float(self._lost_bits.sum())
         self.num_targets = int(self._ends[-1]) - 1
         self.num_windows = 1 + max(0, -(-(self.num_targets - seq_len) // stride))
         self._rows = min(batch_size, self.num_windows)
@@ -111,6 +113,10 @@ class ScoringWindows:
             yield self._batch((i * self._num_ranks + self._rank) * self._rows)
 
     def _batch(self, first_window: int) -> dict[str, Any]:
+        import torch  # here, as the processes that encode import this package, and it takes a second
+
+        from zoo.heads.base import IGNORE_INDEX
+
         inputs_BT = np.full((self._rows, self.seq_len), self._store.tokenizer.end_of_text, dtype=np.int64)
         targets_BT = np.full((self._rows, self.seq_len), IGNORE_INDEX, dtype=np.int64)
         stop_window = min(first_window + self._rows, self.num_windows)
@@ -121,16 +127,18 @@ class ScoringWindows:
             inputs_BT[row, : stop - start] = tokens[:-1]
             first, _ = self._scored(window)
             targets_BT[row, first - 1 - start : stop - start] = tokens[first - start :]
-        num_bytes = 0
+        num_bytes, lost_bits = 0, 0.0
         if first_window < stop_window:
             first, last = self._scored(first_window)[0], self._scored(stop_window - 1)[1]
             # a document's closing end-of-text is at its end - 1
             closed = np.searchsorted(self._ends - 1, [first, last + 1], side="left")
             num_bytes = int(self._byte_sums[closed[1]] - self._byte_sums[closed[0]])
+            lost_bits = float(self._lost_bits[closed[0] : closed[1]].sum())
         return {
             "inputs_BT": torch.from_numpy(inputs_BT),
             "targets_BT": torch.from_numpy(targets_BT),
             "num_bytes": num_bytes,
+            "lost_bits": lost_bits,
         }
 
     def _scored(self, window: int) -> tuple[int, int]:

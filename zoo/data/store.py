@@ -4,7 +4,12 @@
         train-00000.bin ...                 end-of-text, document 1, end-of-text, ..., document N, end-of-text
         train-document-ends.npy             int64 [N]: one past the end-of-text that closes document i
         train-document-bytes.npy            int64 [N]: UTF-8 bytes of document i
-        (validation and test likewise)      tokenizer.json   meta.json: counts, sizes, hashes
+        train-document-sources.npy          uint16 [N]: number of its source
+        train-lost-bits.npy                 float64 [N]: bits to spell what a lossy tokenizer lost in it
+        (validation and test likewise)      byte-model.npy   tokenizer.json   meta.json: counts, sizes, hashes
+
+In the train stream the documents of a source stand together. Validation and test have the documents of several sources
+mixed, in the order of their hashes.
 
 A store is built under a lock, in a folder beside its own, and renamed whole; opening it checks every size and hash.
 """
@@ -12,20 +17,19 @@ A store is built under a lock, in a folder beside its own, and renamed whole; op
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
-from zoo.data.build import META, TOKENIZER, build_files, file_digest, meta_digest, sync_path
+from zoo.data.build import META, TOKENIZER, build_files, file_digest, meta_digest
 from zoo.data.corpora.base import Corpus
 from zoo.data.fingerprint import FORMAT_VERSION, store_fingerprint
+from zoo.data.progress import Progress, as_progress
 from zoo.data.split import DEFAULT_SHARES, SPLITS, Shares, Split, check_shares
+from zoo.data.store_folder import fresh_folder, locked, put_in_place
 from zoo.data.stream import TokenStream
 from zoo.home import zoo_home
 from zoo.tokenizers.base import Tokenizer
@@ -36,6 +40,23 @@ _NAME_DIGITS = 12
 
 class DamagedStoreError(ValueError):
     """The files of a store are not those that were written."""
+
+
+@dataclass(frozen=True)
+class StoredSource:
+    """A part of the train stream that training draws from on its own.
+
+    Attributes:
+        name: as the corpus calls it.
+        weight: share of the training tokens; those of all sources sum to 1.
+        start, stop: its tokens are [start, stop) of the train stream, from the end-of-text before its first document
+            to the end-of-text after its last: neighbours share that one token.
+    """
+
+    name: str
+    weight: float
+    start: int
+    stop: int
 
 
 class TokenStore:
@@ -50,6 +71,10 @@ class TokenStore:
         tokenizer: trained.
         fingerprint: 64 hex digits.
         vocab_size: of the tokenizer.
+        sources: parts of the train stream, in order.
+        source_names: all sources of the corpus, by number, also those that are not trained on.
+        notes: what the corpus did not pass on as it stood, and what the tokenizer could not do as asked, a line each.
+        lost_bits_model: what the bits of lost text are counted with; None where nothing can be lost.
 
     Raises:
         DamagedStoreError: a file is missing, truncated or altered.
@@ -61,6 +86,10 @@ class TokenStore:
         self.folder, self.tokenizer = folder, tokenizer
         self.fingerprint: str = meta["fingerprint"]
         self.vocab_size: int = meta["vocab_size"]
+        self.sources = tuple(StoredSource(**source) for source in meta["sources"])
+        self.source_names: tuple[str, ...] = tuple(meta["source_names"])
+        self.notes: tuple[str, ...] = tuple(meta["notes"])
+        self.lost_bits_model: str | None = meta["lost_bits"]
         self._counts = meta["splits"]
         dtype = np.dtype(meta["dtype"])
         self._streams = {split: TokenStream(folder, meta["shards"][split], dtype) for split in SPLITS}
@@ -74,8 +103,9 @@ class TokenStore:
         *,
         home: Path | None = None,
         rebuild: bool = False,
-        progress: Callable[[str], None] | None = None,
+        progress: Progress | Callable[[str], Any] | None = None,
         max_shard_tokens: int = MAX_SHARD_TOKENS,
+        num_jobs: int | None = None,
     ) -> TokenStore:
         """The store of a corpus under a tokenizer; built where it is not there yet.
 
@@ -85,13 +115,18 @@ class TokenStore:
             shares: of train, validation and test.
             home: holds `stores/`; by default `zoo_home()`.
             rebuild: build it again, also where it is there.
-            progress: receives lines that say what is being done.
+            progress: shows what is being done (`zoo.data.progress`), or a function that takes lines that say it.
             max_shard_tokens: size limit of a file, in tokens.
+            num_jobs: processes, or threads, that encode; by default one per usable core. The files are the same.
 
         Raises:
-            ValueError: the corpus cannot be read, a split is too small, or the store that is there is damaged.
+            ValueError: the corpus cannot be read, a split is too small, the tokenizer does not do what it says, or the
+                store that is there is damaged.
+            OSError: there is no room for it, or a process that encodes died.
         """
         check_shares(shares)
+        if num_jobs is not None and num_jobs < 1:
+            raise ValueError(f"num_jobs={num_jobs} must be at least 1")
         fingerprint = store_fingerprint(corpus, tokenizer, shares)
         stores = (home or zoo_home()) / "stores"
         folder = stores / fingerprint[:_NAME_DIGITS]
@@ -100,14 +135,11 @@ class TokenStore:
                 return cls(folder, tokenizer)
             except DamagedStoreError:
                 pass  # or someone is replacing it this moment: look again under the lock
-        say = progress or (lambda line: None)
+        display = as_progress(progress)
         stores.mkdir(parents=True, exist_ok=True)
-        with _locked(stores, folder.name, say):
+        with locked(stores, folder.name, display.say):
             if rebuild or not folder.is_dir():
-                _sweep(stores, folder.name)
-                temporary = stores / f".{folder.name}.new.tmp"
-                temporary.mkdir()
-                try:
+                with fresh_folder(stores, folder.name) as temporary:
                     build_files(
                         temporary,
                         corpus,
@@ -115,12 +147,10 @@ class TokenStore:
                         shares,
                         fingerprint=fingerprint,
                         max_shard_tokens=max_shard_tokens,
-                        progress=say,
+                        num_jobs=num_jobs or _usable_cores(),
+                        progress=display,
                     )
-                except BaseException:
-                    shutil.rmtree(temporary)
-                    raise
-                _put_in_place(temporary, folder)
+                put_in_place(temporary, folder)
             return cls(folder, tokenizer)
 
     def num_tokens(self, split: Split) -> int:
@@ -155,6 +185,16 @@ class TokenStore:
         """int64 [num_documents]: UTF-8 bytes of each document."""
         return np.load(self.folder / f"{split}-document-bytes.npy")
 
+    def document_sources(self, split: Split) -> np.ndarray:
+        """uint16 [num_documents]: number of each document's source, in `source_names`."""
+        return np.load(self.folder / f"{split}-document-sources.npy")
+
+    def lost_bits(self, split: Split) -> np.ndarray:
+        """float64 [num_documents]: bits to spell what the tokenizer lost of each document (`zoo.data.byte_model`)."""
+        if self.lost_bits_model is None:
+            return np.zeros(self.num_documents(split))
+        return np.load(self.folder / f"{split}-lost-bits.npy")
+
 
 def _verified_meta(folder: Path) -> dict[str, Any]:
     try:
@@ -177,45 +217,10 @@ def _verified_meta(folder: Path) -> dict[str, Any]:
 
 
 def _damaged(folder: Path, what: str) -> DamagedStoreError:
-    return DamagedStoreError(f"store {folder} is damaged ({what}): rebuild it with `zoo data RECIPE --rebuild`")
+    return DamagedStoreError(f"store {folder} is damaged ({what}): rebuild it with `zoo data build RECIPE --rebuild`")
 
 
-@contextmanager
-def _locked(stores: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of one store. Its file stays: removing it would let two processes hold two locks."""
-    lock = FileLock(stores / f"{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"another process is building the store {name}: waiting")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _usable_cores() -> int:
+    from zoo.ablation.engines.machine import usable_cores  # its package imports this module
 
-
-def _sweep(stores: Path, held: str) -> None:
-    """Remove what killed builds left behind: of the store whose lock is held, and of all that nobody builds now."""
-    for leftover in stores.glob(".*.tmp"):
-        name = leftover.name.split(".")[1]
-        if name == held:
-            shutil.rmtree(leftover)
-            continue
-        try:
-            with FileLock(stores / f"{name}.lock", timeout=0):
-                shutil.rmtree(leftover, ignore_errors=True)
-        except Timeout:
-            pass  # it is being built
-
-
-def _put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename a finished build to its name. A store of that name goes; its readers keep the files they have mapped."""
-    if folder.exists():
-        old = folder.with_name(f".{folder.name}.old.tmp")
-        os.rename(folder, old)
-        os.rename(temporary, folder)
-        shutil.rmtree(old)
-    else:
-        os.rename(temporary, folder)
-    sync_path(folder.parent)
+    return usable_cores()

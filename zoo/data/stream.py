@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import hashlib
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -90,12 +92,12 @@ class TokenStream:
     def __init__(self, folder: Path, shards: Iterable[tuple[str, int]], dtype: np.dtype):
         names, sizes = zip(*shards, strict=True)
         self._paths = [folder / name for name in names]
-        self._ends = np.cumsum(sizes)
+        self._ends = list(itertools.accumulate(sizes))
         self._dtype = dtype
-        self._maps: dict[int, np.memmap] = {}
+        self._maps: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
-        return int(self._ends[-1])
+        return self._ends[-1]
 
     def read(self, start: int, stop: int) -> np.ndarray:
         """Ids start ... stop - 1, across shards.
@@ -103,20 +105,20 @@ class TokenStream:
         Raises:
             ValueError: the range is not within the stream.
         """
-        if not 0 <= start <= stop <= len(self):
+        if not 0 <= start <= stop <= self._ends[-1]:
             raise ValueError(f"tokens [{start}, {stop}) are not within [0, {len(self)})")
         parts = []
-        shard = int(np.searchsorted(self._ends, start, side="right"))
+        shard = bisect.bisect_right(self._ends, start)
         while start < stop:
-            begin, end = int(self._ends[shard - 1]) if shard else 0, int(self._ends[shard])
+            begin, end = self._ends[shard - 1] if shard else 0, self._ends[shard]
             part = self._map(shard)[start - begin : min(stop, end) - begin]
-            parts.append(np.asarray(part))
+            parts.append(part)
             start, shard = start + len(part), shard + 1
         return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, self._dtype), *parts])
 
-    def _map(self, shard: int) -> np.memmap:
-        if shard not in self._maps:
-            self._maps[shard] = np.memmap(self._paths[shard], dtype=self._dtype, mode="r")
+    def _map(self, shard: int) -> np.ndarray:
+        if shard not in self._maps:  # as a plain array: slices of a memmap pass through Python, each
+            self._maps[shard] = np.asarray(np.memmap(self._paths[shard], dtype=self._dtype, mode="r"))
         return self._maps[shard]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 
 from zoo.data.batches import TrainBatches
+from zoo.data.packing import Packing, mean_context_within_documents
 from zoo.data.scoring import ScoringWindows
 from zoo.data.split import Split
 from zoo.data.store import TokenStore
@@ -28,6 +29,8 @@ class TextData(LightningDataModule):
         accumulate: micro-batches of one optimizer step.
         validation_bytes: text that is scored during training: a prefix of the validation split.
         validation_stride: tokens that a scoring window advances by.
+        packing: how documents become training sequences.
+        document_mask: training micro-batches tell which document each token is of.
 
     Raises:
         ValueError: an argument is out of range, or accumulate does not divide batch_size.
@@ -43,12 +46,16 @@ class TextData(LightningDataModule):
         accumulate: int = 1,
         validation_bytes: int,
         validation_stride: int,
+        packing: Packing = "concat",
+        document_mask: bool = False,
     ):
         super().__init__()
         self.store = store
         self.accumulate = accumulate
         self.validation_bytes, self.validation_stride = validation_bytes, validation_stride
-        self.batches = TrainBatches(store, seed=seed, seq_len=seq_len, batch_size=batch_size)
+        self.batches = TrainBatches(
+            store, seed=seed, seq_len=seq_len, batch_size=batch_size, packing=packing, document_mask=document_mask
+        )
         self.batches.micro_size(accumulate)
         self._windows("validation", validation_bytes)
 
@@ -63,6 +70,14 @@ class TextData(LightningDataModule):
     def evaluation_windows(self, split: Split = "validation") -> ScoringWindows:
         """A whole split, this rank's part: the figure of the table."""
         return self._windows(split, None)
+
+    def mean_context_bytes(self, windows: ScoringWindows) -> float:
+        """Text that a scored target is predicted from, in bytes; within its document where attention stays in it."""
+        if not self.batches.document_mask:
+            return windows.mean_context_bytes
+        ends = self.store.document_ends(windows.split)[: windows.num_documents]
+        tokens = mean_context_within_documents(ends, windows.seq_len, windows.stride)
+        return tokens * windows.num_bytes / windows.num_targets
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -84,8 +99,9 @@ class TextData(LightningDataModule):
 class MicroBatches:
     """Iterates over the micro-batches of one rank, step after step, without end.
 
-    Each is `inputs_BT` and `targets_BT` (int64), `step` (the optimizer step it belongs to) and `step_targets` (targets
-    of that whole step, over all ranks and micro-batches). Iterating again starts at the trainer's step as it is then.
+    Each is `inputs_BT` and `targets_BT` (int64; IGNORE_INDEX at padding), under a document mask `documents_BT`, `step`
+    (the optimizer step it belongs to) and `step_targets` (targets of that whole step, over all ranks and
+    micro-batches). Iterating again starts at the trainer's step as it is then.
     """
 
     def __init__(self, data: TextData):
@@ -96,15 +112,11 @@ class MicroBatches:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         data, batches = self._data, self._data.batches
         rank, num_ranks = data.rank
-        step_targets = batches.batch_size * batches.seq_len
         step = data.trainer.global_step if data.trainer else 0
         while True:
+            step_targets = batches.num_targets(step)
             for turn in range(data.accumulate):
                 rows = batches.micro(step, turn * num_ranks + rank, data.accumulate * num_ranks)
-                yield {
-                    "inputs_BT": torch.from_numpy(rows[:, :-1].copy()),
-                    "targets_BT": torch.from_numpy(rows[:, 1:].copy()),
-                    "step": step,
-                    "step_targets": step_targets,
-                }
+                arrays = {name: torch.from_numpy(array) for name, array in rows._asdict().items() if array is not None}
+                yield {**arrays, "step": step, "step_targets": step_targets}
             step += 1

@@ -45,6 +45,15 @@ def memory(num_bytes: float | None) -> str:
     return f"{mebibytes:.{0 if mebibytes >= 10 else 1}f} MiB"
 
 
+def size(num_bytes: float | None) -> str:
+    """940 B, 12.3 kB, 0.42 MB, 7.62 GB: of text, by powers of ten."""
+    if num_bytes is None:
+        return NONE
+    text = count(num_bytes)
+    number, letter = (text[:-1], text[-1].replace("B", "G")) if text[-1].isalpha() else (text, "")
+    return f"{number} {letter}B"
+
+
 def percent(fraction: float | None) -> str:
     """31.2%."""
     return NONE if fraction is None else f"{fraction:.1%}"

@@ -128,8 +128,18 @@ def _unlike(row: Row, baseline: Row) -> Iterator[tuple[set[str], set[str]]]:
 
 
 def _unequal(rows: Sequence[Row]) -> list[str]:
-    lossy = [row.name for row in rows if any(result.get("lossless") is False for result in row.results.values())]
-    return [f"Lossy tokenizer, charged for what it lost: {', '.join(lossy)}."] if lossy else []
+    def charge(result: Mapping[str, Any]) -> str | None:
+        lost_bits, num_bytes = result.get("validation_lost_bits"), result.get("validation_bytes")
+        return f"{lost_bits / num_bytes:.3f} of its bits per byte" if lost_bits is not None and num_bytes else None
+
+    lossy = []
+    for row in rows:
+        if any(result.get("lossless") is False for result in row.results.values()):
+            charges = _said(row, charge)
+            lossy.append(f"{row.name} ({_listing(charges)})" if charges else row.name)
+    models = sorted(set().union(*(_said(row, lambda r: _text(r.get("lost_bits_model"))) for row in rows)))
+    lines = [f"Lossy tokenizer, charged for what it lost: {', '.join(lossy)}."] if lossy else []
+    return lines + [f"The charge: bits to spell what tokens do not tell, by an {model}." for model in models]
 
 
 def _cost_notes(rows: Sequence[Row]) -> list[str]:

@@ -35,8 +35,8 @@ class Row:
         name, is_baseline: of the arm.
         status: `ok`, or how many of its runs are and what the others are.
         params, active_params: of the model.
-        flops, training_flops, optimizer_flops, tokens: spent, means over the runs that are ok (over all if none is);
-            `flops` is the sum of the next two.
+        flops, training_flops, optimizer_flops, tokens, text_bytes: spent, means over the runs that are ok (over all if
+            none is); `flops` is the sum of the next two, `text_bytes` the raw text behind the tokens.
         bits_per_byte: of the validation split, over seeds; None as soon as one seed diverged, for the mean of the
             others would flatter the arm.
         difference: from the baseline, paired by seed; None in the baseline's own row.
@@ -55,6 +55,7 @@ class Row:
     training_flops: float | None = None
     optimizer_flops: float | None = None
     tokens: float | None = None
+    text_bytes: float | None = None
     bits_per_byte: Interval | None = None
     difference: Interval | None = None
     tokens_per_second: float | None = None
@@ -107,6 +108,7 @@ def _row(arm: Arm, results: Mapping[int, Mapping[str, Any]], is_baseline: bool, 
         training_flops=_mean(_numbers(ok, "training_flops")),
         optimizer_flops=_mean(_numbers(ok, "optimizer_flops")),
         tokens=_mean(_numbers(ok, "tokens")),
+        text_bytes=_mean(_numbers(ok, "text_bytes")),
         bits_per_byte=mean_ci(list(values.values())),
         difference=None if is_baseline else paired_difference(values, reference),
         tokens_per_second=_median(_numbers(ok, "tokens_per_second")),

@@ -8,24 +8,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
-import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import Any, TextIO
 
 from zoo.ablation.stats import Interval
 from zoo.report import format as fmt
+from zoo.report.grid import Grid, feet, one_line
 from zoo.report.notes import DIFFERENT, differs, notes
 from zoo.report.rows import Row
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 HEADINGS = (
     "variant",
     "params",
     "FLOPs",
     "tokens",
+    "text",
     "bits per byte",
     "95 % CI",
     "difference from baseline",
@@ -37,16 +34,11 @@ HEADINGS = (
 )
 TEXT_COLUMNS = ("variant", "status")  # the others are numbers and stand at the right
 STATUS_CHARS = 60  # longer reasons stand whole in the footer
-NARROW_STATUS_CHARS = 24  # where the table has to be cut, its status folds
 
 
 def to_markdown(rows: Sequence[Row], footer: Sequence[str] = ()) -> str:
     """A GitHub table and under it the footer: the given lines, then those that follow from the results."""
-    cells = [[_escape(cell) for cell in row] for row in _cells(rows)]
-    rule = [":---" if heading in TEXT_COLUMNS else "---:" for heading in HEADINGS]
-    lines = ["| " + " | ".join(line) + " |" for line in (HEADINGS, rule, *cells)]
-    feet = ["- " + _one_line(line).replace("<", "&lt;") for line in (*footer, *notes(rows))]
-    return "\n".join([*lines, "", *feet]) + "\n"
+    return f"{_grid(rows).to_markdown()}\n\n{feet([*footer, *notes(rows)])}"
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -70,58 +62,12 @@ def print_table(rows: Sequence[Row], footer: Sequence[str] = (), stream: TextIO 
 
     What is no terminal gets lines as long as they need to be.
     """
-    from rich.console import Console
-    from rich.text import Text
-
-    stream = sys.stdout if stream is None else stream
-    console = Console(file=stream, highlight=False)
-    needed = _width(_rich(rows, HEADINGS))
-    if not console.is_terminal:
-        console = Console(file=stream, highlight=False, width=needed)
-    parts = [list(HEADINGS)] if needed <= console.width else _parts(rows, console.width)
-    for headings in parts:
-        console.print(_rich(rows, headings, None if len(parts) == 1 else NARROW_STATUS_CHARS))
-    for line in (*footer, *notes(rows)):
-        console.print(Text(_one_line(line), style="yellow" if line.startswith("WARNING") else "dim"), soft_wrap=True)
+    _grid(rows).show([*footer, *notes(rows)], stream)
 
 
-def _parts(rows: Sequence[Row], width: int) -> list[list[str]]:
-    """The columns in groups that fit the width, each after the variant's name."""
-    first, *others = HEADINGS
-    parts = [[first]]
-    for heading in others:
-        if len(parts[-1]) > 1 and _width(_rich(rows, [*parts[-1], heading], NARROW_STATUS_CHARS)) > width:
-            parts.append([first])
-        parts[-1].append(heading)
-    return parts
-
-
-def _width(table: Table) -> int:
-    from rich.console import Console
-    from rich.measure import Measurement
-
-    console = Console(width=10_000)
-    return Measurement.get(console, console.options, table).maximum
-
-
-def _rich(rows: Sequence[Row], headings: Sequence[str], status_chars: int | None = None) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
-    for heading in headings:
-        justify: Literal["left", "right"] = "left" if heading in TEXT_COLUMNS else "right"
-        lines = heading.replace(" from ", "\nfrom ").replace(" of ", "\nof ")  # the widest headings
-        if heading == "status":
-            table.add_column(lines, justify=justify, max_width=status_chars, overflow="fold")
-        else:
-            table.add_column(lines, justify=justify, no_wrap=True)
-    for row, cells in zip(rows, _cells(rows), strict=True):
-        texts = dict(zip(HEADINGS, cells, strict=True))
-        style = "bold" if row.is_baseline else "" if row.status == "ok" else "red"
-        table.add_row(*(Text(texts[heading]) for heading in headings), style=style)
-    return table
+def _grid(rows: Sequence[Row]) -> Grid:
+    styles = ["bold" if row.is_baseline else "" if row.status == "ok" else "red" for row in rows]
+    return Grid(HEADINGS, _cells(rows), TEXT_COLUMNS, styles, folding="status")
 
 
 def _cells(rows: Sequence[Row]) -> list[list[str]]:
@@ -137,6 +83,7 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
                 fmt.count(row.params),
                 fmt.flops(row.flops),
                 fmt.count(row.tokens),
+                fmt.size(row.text_bytes),
                 "diverged" if diverged else fmt.mean(row.bits_per_byte, decimals),
                 fmt.ends(row.bits_per_byte, decimals),
                 "baseline" if row.is_baseline else fmt.mean(row.difference, fine, signed=True),
@@ -144,7 +91,7 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
                 fmt.count(row.tokens_per_second),
                 fmt.percent(row.mfu),
                 fmt.memory(row.peak_memory_bytes),
-                _shorten(_one_line(row.status)),
+                _shorten(one_line(row.status)),
             ]
         )
     return cells
@@ -162,6 +109,7 @@ def _record(row: Row) -> dict[str, Any]:
         "params": row.params,
         "flops": row.flops,
         "tokens": row.tokens,
+        "text_bytes": row.text_bytes,
         "bits_per_byte": None if row.bits_per_byte is None else value.mean,
         "bits_per_byte_low": value.low,
         "bits_per_byte_high": value.high,
@@ -183,14 +131,6 @@ def _record(row: Row) -> dict[str, Any]:
 
 
 _NOTHING = Interval(0.0, None, None, 0)
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _escape(cell: str) -> str:
-    return re.sub(r"([|\\])", r"\\\1", _one_line(cell)).replace("<", "&lt;")
 
 
 def _shorten(text: str) -> str:

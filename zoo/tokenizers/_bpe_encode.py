@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.tokenizers._bpe_merge import LONG_BYTES, merge_piece
-from zoo.tokenizers._characters import PADDING
-from zoo.tokenizers._native import get, inlined, load8, native, put, store8
+from zoo.tokenizers._bpe_merge import LONG_BYTES, Merges, merge_piece
+from zoo.tokenizers._characters import PADDING, Classes
+from zoo.tokenizers._native import addresses, array_at, get, inlined, load8, native, put, store8
 from zoo.tokenizers._scan import scan
+from zoo.tokenizers._words import Words
 
 SLACK = 8  # ids that may be written behind the last
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hash
@@ -28,7 +29,7 @@ _CACHED_IDS = 2**18
 
 
 class Cache(NamedTuple):
-    """Words met before, with their ids. One per thread."""
+    """Words met before, with their ids."""
 
     short: NDArray[np.uint64]
     middle: NDArray[np.uint64]
@@ -39,9 +40,16 @@ class Cache(NamedTuple):
     ranks: NDArray[np.int64]  # likewise
 
 
-def new_cache() -> Cache:
-    """An empty cache; its 6 MiB become real as words come."""
-    return Cache(
+class Workspace(NamedTuple):
+    """What a thread needs of its own, and where all tables lie: see `encode_documents`."""
+
+    cache: Cache
+    tables: NDArray[np.int64]
+
+
+def new_workspace(classes: Classes, merges: Merges) -> Workspace:
+    """An empty cache, whose 6 MiB become real as words come, beside the tables that all threads share."""
+    cache = Cache(
         np.zeros(4 << _SHORT_BITS, dtype=np.uint64),
         np.zeros(8 << _MIDDLE_BITS, dtype=np.uint64),
         np.zeros(_CACHED_IDS, dtype=np.uint32),
@@ -50,6 +58,8 @@ def new_cache() -> Cache:
         np.zeros(LONG_BYTES, dtype=np.uint32),
         np.zeros(LONG_BYTES, dtype=np.int64),
     )
+    arrays = (*classes, merges.pairs, merges.product, merges.ids, *merges.whole, merges.whole_ids, *cache)
+    return Workspace(cache, addresses(*arrays))
 
 
 @inlined
@@ -169,21 +179,33 @@ def encode_pieces(text, start, ends, num_pieces, merges, cache, out, place):
 
 
 @native
-def encode_documents(scanner, text, ends, pieces, classes, merges, cache, out, out_ends):
+def encode_documents(scanner, text, ends, pieces, tables, shift, out, out_ends):
     """Ids of texts, each followed by its padding, one after another: text i ends at ends[i], its ids at out_ends[i].
 
     Args:
         scanner: cuts the texts; below 0, there is one text, and `pieces` says where its pieces end.
+        tables: of a workspace that no other thread uses meanwhile.
+        shift: of the merges.
         out: has room for an id per byte, and SLACK.
     """
+    t = tables
+    classes = Classes(array_at(t, 0, np.uint8), array_at(t, 1, np.uint16), array_at(t, 2, np.uint8))
+    offsets, counts, used = array_at(t, 8, np.int64), array_at(t, 9, np.int64), array_at(t, 11, np.int64)
+    whole = Words(
+        array_at(t, 6, np.uint32), array_at(t, 7, np.uint64), offsets, counts, array_at(t, 10, np.uint8), used
+    )
+    pairs, product, ids = array_at(t, 3, np.uint64), array_at(t, 4, np.uint32), array_at(t, 5, np.uint32)
+    merges = Merges(pairs, np.uint64(shift), product, ids, whole, array_at(t, 12, np.uint32))
+    short, middle, cached = array_at(t, 13, np.uint64), array_at(t, 14, np.uint64), array_at(t, 15, np.uint32)
+    scratch, symbols, ranks = array_at(t, 17, np.int64), array_at(t, 18, np.uint32), array_at(t, 19, np.int64)
+    cache = Cache(short, middle, cached, array_at(t, 16, np.int64), scratch, symbols, ranks)
     place, start = 0, 0
     for i in range(len(ends)):
         end = get(ends, i)
         while start < end:
+            num_pieces = len(pieces)
             if scanner >= 0:
                 num_pieces = scan(scanner, text, start, end, classes, pieces)
-            else:
-                num_pieces = len(pieces)
             place = encode_pieces(text, start, pieces, num_pieces, merges, cache, out, place)
             start = get(pieces, num_pieces - 1)
         put(out_ends, i, place)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from zoo.tokenizers._bpe_encode import (
     SLACK,
-    Cache,
+    Workspace,
     encode_documents,
-    new_cache,
+    new_workspace,
 )
 from zoo.tokenizers._bpe_merge import MAX_SYMBOLS, Merges, pair_table
 from zoo.tokenizers._characters import PADDING, class_tables, padded
@@ -71,8 +71,8 @@ class BPEModel:
             [*zip(self.ids.tolist(), self.tokens, strict=True)]
             + [(i, special.encode()) for special, i in self.special_ids.items()]
         )
-        self._scanner, self._classes = pretokens.scanner, class_tables()
-        self._caches: list[Cache] = []
+        self._scanner, self._shift = pretokens.scanner, int(shift)
+        self._workspaces: list[Workspace] = []
 
     @property
     def vocab_size(self) -> int:
@@ -128,18 +128,18 @@ class BPEModel:
         buffer, ends = padded(texts)
         out, out_ends = np.empty(len(buffer) + SLACK, dtype=np.uint32), np.empty(len(texts), dtype=np.int64)
         try:
-            cache = self._caches.pop()  # no other thread has it
+            workspace = self._workspaces.pop()  # no other thread has it
         except IndexError:
-            cache = new_cache()
-        scanner, scratch = (self._scanner, cache.pieces) if pieces is None else (-1, pieces)
-        encode_documents(scanner, buffer, ends, scratch, self._classes, self._merges, cache, out, out_ends)
-        self._caches.append(cache)
+            workspace = new_workspace(class_tables(), self._merges)
+        scanner, scratch = (self._scanner, workspace.cache.pieces) if pieces is None else (-1, pieces)
+        encode_documents(scanner, buffer, ends, scratch, workspace.tables, self._shift, out, out_ends)
+        self._workspaces.append(workspace)
         if len(texts) == 1:
             return [out[: out_ends[0]].copy()]
         return np.split(out[: out_ends[-1]].copy(), out_ends[:-1])
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_caches": []}
+        return self.__dict__ | {"_workspaces": []}
 
 
 def _groups(texts: Sequence[str]) -> list[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from zoo.wording import nearest
@@ -46,6 +47,27 @@ def special_rules(
             f"allowed_special names {unknown[0]!r}: expected some of {', '.join(own)}{nearest(unknown[0], own)}"
         )
     return allowed, set(own) - allowed if disallowed_special == "all" else set(disallowed_special)
+
+
+def special_patterns(
+    own: tuple[str, ...], allowed_special: Specials, disallowed_special: Specials
+) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+    """What finds the special strings that become tokens, and those that are errors. Kept: a call per text is usual.
+
+    Raises:
+        ValueError: as `special_rules`.
+    """
+    allowed = allowed_special if isinstance(allowed_special, str) else frozenset(allowed_special)
+    refused = disallowed_special if isinstance(disallowed_special, str) else frozenset(disallowed_special)
+    return _kept_patterns(own, allowed, refused)
+
+
+@lru_cache
+def _kept_patterns(
+    own: tuple[str, ...], allowed_special: Specials, disallowed_special: Specials
+) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+    allowed, refused = special_rules(own, allowed_special, disallowed_special)
+    return any_of(allowed), any_of(refused)
 
 
 def any_of(specials: Collection[str]) -> re.Pattern[str] | None:

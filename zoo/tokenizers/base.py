@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from zoo.tokenizers._specials import (
     any_of,
     checked_specials,
     refuse,
+    special_patterns,
     special_rules,
     stream_pieces,
 )
@@ -104,6 +106,14 @@ class Tokenizer(ABC):
             ValueError: the state is damaged, or of other options; what was learned before stays.
         """
 
+    def files(self) -> list[Path]:
+        """Files that `train` reads, so that a token store is named by what stands in them, too. Most read none.
+
+        Raises:
+            ValueError: one is missing.
+        """
+        return []
+
     def cut(self, text: str) -> int:
         """How much of a text that goes on can be taken alone: the ids of text[:cut] and of the rest, whatever follows
         it, are those of the whole, one after the other; and training on the two parts is training on the whole. 0
@@ -158,8 +168,8 @@ class Tokenizer(ABC):
         self, text: str, *, allowed_special: Specials = (), disallowed_special: Specials = "all"
     ) -> Ids:
         """As `encode`, without a Python object per token: uint32 [number of tokens]."""
-        allowed, refused = special_rules(self.specials, allowed_special, disallowed_special)
-        refuse(any_of(refused), checked_text(text))
+        allowed, refused = special_patterns(self.specials, allowed_special, disallowed_special)
+        refuse(refused, checked_text(text))
         return self._encode_allowed(text, allowed)
 
     def encode_iterable(
@@ -172,8 +182,9 @@ class Tokenizer(ABC):
             ValueError: as `encode`, when the place is reached.
         """
         allowed, refused = special_rules(self.specials, allowed_special, disallowed_special)
+        pattern = any_of(allowed)
         for piece in stream_pieces(chunks, allowed, refused, self.cut, _STREAM_CHARS):
-            yield from self._encode_allowed(piece, allowed).tolist()
+            yield from self._encode_allowed(piece, pattern).tolist()
 
     def train_on_files(
         self, paths: Iterable[Path | str], *, errors: Literal["strict", "replace"] = "strict"
@@ -235,7 +246,7 @@ class Tokenizer(ABC):
         body = read_saved(Path(path))
         if body["tokenizer"] != type(self).__name__:
             raise ValueError(f"{path} holds a {body['tokenizer']}, not a {type(self).__name__}")
-        if body["specials"] != list(self.specials):
+        if self.specials and body["specials"] != list(self.specials):  # one that has none yet learns them
             raise ValueError(f"{path} has the special tokens {body['specials']}: expected {list(self.specials)}")
         try:
             self.load_state(body["state"])
@@ -254,12 +265,11 @@ class Tokenizer(ABC):
         """The error to raise where something is asked that only training can tell."""
         return ValueError(f"this {type(self).__name__} is not trained: call train(texts) or load(path) first")
 
-    def _encode_allowed(self, text: str, allowed: set[str]) -> Ids:
-        pattern = any_of(allowed)
-        if pattern is None:
+    def _encode_allowed(self, text: str, allowed: re.Pattern[str] | None) -> Ids:
+        if allowed is None:
             return self.encode_array(text)
         ids, parts, start = self.special_ids, [], 0
-        for match in pattern.finditer(text):
+        for match in allowed.finditer(text):
             parts += [self.encode_array(text[start : match.start()]), np.array([ids[match.group()]], dtype=np.uint32)]
             start = match.end()
         return np.concatenate([*parts, self.encode_array(text[start:])])

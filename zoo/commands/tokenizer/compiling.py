@@ -1,0 +1,31 @@
+"""Compiled code that this machine does not have yet: a user who waits for it is told so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from zoo.interop import PretrainedTokenizer
+from zoo.tokenizers import BPETokenizer, Tokenizer
+
+COMPILING = "compiling byte-pair encoding, once on this machine: about a minute"
+Work = Literal["train", "encode", "decode"]
+
+
+def say_if_compiling(tokenizer: Tokenizer, work: Work, say: Callable[[str], Any]) -> None:
+    """Say so where the code that a tokenizer works with has yet to be compiled."""
+    if isinstance(tokenizer, BPETokenizer | PretrainedTokenizer) and not is_compiled(work):
+        say(COMPILING)
+
+
+def is_compiled(work: Work) -> bool:
+    """Whether numba finds the code on disk, compiled from the source as it stands. It has no public way to ask before
+    it compiles."""
+    from zoo.tokenizers import _bpe_encode, _bpe_train, _decode
+
+    compiled: dict[Work, Any] = {
+        "train": _bpe_train.learn,
+        "encode": _bpe_encode.encode_documents,
+        "decode": _decode.write_tokens,
+    }
+    return bool(compiled[work]._cache._cache_file._load_index())

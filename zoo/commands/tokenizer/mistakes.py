@@ -1,0 +1,55 @@
+"""A user's mistakes, said in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from zoo.recipe.errors import RecipeError
+from zoo.wording import nearest
+
+
+@contextmanager
+def one_line(where: str, words: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Whatever a tokenizer or a corpus refuses, as the user's mistake.
+
+    Args:
+        where: opens the line.
+        words: what Python calls something -> what the command does.
+
+    Raises:
+        RecipeError: instead of a ValueError.
+    """
+    try:
+        yield
+    except RecipeError:
+        raise
+    except ValueError as error:
+        text = str(error)
+        for word, ours in (words or {}).items():
+            text = text.replace(word, ours)
+        raise RecipeError([text if not where or text.startswith(where) else f"{where}: {text}"]) from error
+
+
+def existing(path: Path) -> Path:
+    """Raises:
+    RecipeError: there is no such file; names the nearest in its folder.
+    """
+    if not path.exists():
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise RecipeError([f"{path}: no such file{nearest(path.name, names)}"])
+    return path
+
+
+def free(path: Path, *, force: bool) -> Path:
+    """A place to write to.
+
+    Raises:
+        RecipeError: its folder is not there, or something lies there and `force` is false.
+    """
+    if not path.parent.is_dir():
+        raise RecipeError([f"{path}: there is no folder {path.parent}"])
+    if path.exists() and not force:
+        raise RecipeError([f"{path} is there already: --force replaces it"])
+    return path
