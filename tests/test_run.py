@@ -122,6 +122,8 @@ def test_a_run_says_what_it_did(tiny: dict[str, Any], tmp_path: Path) -> None:
     assert result == read_result(folder)
     assert result["status"] == "ok" and result["seed"] == 3
     assert result["num_steps"] == 60 and result["tokens"] == 60 * 4 * 32
+    bytes_per_token = prepared.store.num_bytes("train") / prepared.store.num_tokens("train")
+    assert result["text_bytes"] == pytest.approx(result["tokens"] * bytes_per_token)
     assert result["flops"] == 60 * prepared.work.flops == result["training_flops"] + result["optimizer_flops"]
     assert result["params"] == prepared.params
     assert result["validation_bytes"] == prepared.store.num_bytes("validation")

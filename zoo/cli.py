@@ -121,10 +121,10 @@ def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     train.add_argument("--force", action="store_true", help="replace what is there")
     train.add_argument("--kind", choices=("bpe", "word", "char", "byte"), help="of tokenizer, for files (default: bpe)")
     train.add_argument("--vocab-size", type=_positive, metavar="N", help="ids at most (default: the class's own)")
-    train.add_argument("--pattern", help="cuts text into words: gpt2 (default), cl100k, o200k, ... or an expression")
+    train.add_argument("--pattern", help="of pre-tokens: gpt2 (bpe), words (word), cl100k, ..., or an expression")
     train.add_argument("--tie-break", choices=("first", "greatest", "huggingface"), help="default: first")
     train.add_argument("--special", action="append", dest="specials", metavar="TOKEN", help="beside <|endoftext|>")
-    train.add_argument("--errors", choices=("strict", "replace"), default="strict", help="bytes that are not UTF-8")
+    train.add_argument("--errors", choices=("strict", "replace"), help="of files that are not UTF-8 (default: strict)")
     train.add_argument(
         "--format", choices=("zoo", "huggingface", "tiktoken", "gpt2"), default="zoo", help="of the file"
     )

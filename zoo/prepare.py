@@ -78,7 +78,7 @@ def open_store(
         raise RecipeError([f"data: {error}"], recipe.name) from error
 
 
-def prepare(recipe: Recipe, *, progress: Callable[[str], None] | None = None) -> Prepared:
+def prepare(recipe: Recipe, *, progress: Progress | Callable[[str], None] | None = None) -> Prepared:
     """Build everything once without storage, so that whatever a class refuses fails now.
 
     Raises:

@@ -109,7 +109,8 @@ def test_refused_values_of_all_variants_at_once(tmp_path: Path) -> None:
         "    full: {}\n"
         "    heads: {model.attention.num_kv_heads: 3}\n"
         "    layers: {model.num_layers: 0}\n"
-        "    other_text: {data.corpus.kinds: [source]}\n",
+        "    other_text: {data.corpus.kinds: [source]}\n"
+        "    filtered: {data.filters: [ExactDedup]}\n",
     )
     with pytest.raises(RecipeError) as caught:
         try_all(load_ablation(path))
@@ -117,6 +118,7 @@ def test_refused_values_of_all_variants_at_once(tmp_path: Path) -> None:
         "variant heads: model: FullAttention: num_kv_heads=3 must divide num_heads=4",
         "variant layers: model: Decoder: num_layers=0 must be at least 1",
         "variant other_text: data.corpus differs from the baseline's: arms must be scored on the same text",
+        "variant filtered: data.filters differs from the baseline's: arms must be scored on the same text",
     ]
 
 

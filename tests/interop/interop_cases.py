@@ -15,6 +15,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
 from zoo.tokenizers._pretokens import PATTERNS
 
+ADDED = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}  # plain
 SPECIALS = ["<|endoftext|>", "<|end|>", "<|end|><|turn|>"]
 SOURCES = [inspect.getsource(module) for module in (argparse, textwrap, inspect)]
 SOURCES.append("naïve café Übermut 試験 試験 проверка 🙂🙂 don't DON'T 12345 'S  \n\n\t x = [1, 2]; //\n" * 20)

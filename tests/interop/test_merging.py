@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ def merged(text: bytes, ranks: dict[Pair, int]) -> tuple[list[bytes], set[Pair]]
     """The textbook: symbols of a text, and every pair that was merged on the way."""
     symbols, used = [text[i : i + 1] for i in range(len(text))], set()
     while True:
-        places = [(ranks[pair], i) for i, pair in enumerate(zip(symbols, symbols[1:], strict=False)) if pair in ranks]
+        places = [(ranks[pair], i) for i, pair in enumerate(pairwise(symbols)) if pair in ranks]
         if not places:
             return symbols, used
         _, at = min(places)

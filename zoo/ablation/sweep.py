@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +21,14 @@ from zoo.ablation.progress import Progress
 from zoo.ablation.report import Report, write_report
 from zoo.ablation.spec import Ablation
 from zoo.accounting.devices import peak_flops
+from zoo.data.progress import as_progress, display
 from zoo.files import write_atomically
 from zoo.prepare import Prepared, needs, prepare
 from zoo.recipe import RecipeError
 from zoo.run import FINISHED, read_result, run_folder
 
-SCORED_ALIKE = ("corpus", "split", "validation_bytes")  # of `data`: arms that differ here answer different questions
+# of `data`: arms that differ here are scored on other text, so they answer different questions
+SCORED_ALIKE = ("corpus", "filters", "split", "validation_bytes")
 
 
 @dataclass(frozen=True)
@@ -60,18 +62,19 @@ def try_all(ablation: Ablation) -> None:
         raise RecipeError(lines)
 
 
-def prepare_all(ablation: Ablation, say: Callable[[str], None] = print) -> dict[str, Prepared]:
+def prepare_all(ablation: Ablation, say: Callable[[str], None] | None = None) -> dict[str, Prepared]:
     """Stores, sizes and numbers of steps of all arms.
 
     Raises:
         RecipeError: an arm's data or budget does not do; all such arms at once.
     """
     lines, prepared = [], {}
-    for name, recipe in ablation.variants.items():
-        try:
-            prepared[name] = prepare(recipe, progress=say)
-        except RecipeError as error:
-            lines += [f"variant {line}" for line in error.lines]
+    with display() if say is None else nullcontext(as_progress(say)) as progress:
+        for name, recipe in ablation.variants.items():
+            try:
+                prepared[name] = prepare(recipe, progress=progress)
+            except RecipeError as error:
+                lines += [f"variant {line}" for line in error.lines]
     if lines:
         raise RecipeError(lines)
     return prepared
@@ -83,7 +86,7 @@ def sweep(
     root: Path = Path("runs"),
     jobs: int | None = None,
     engine: Engine | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] | None = None,
 ) -> Report:
     """Train every arm with every seed, as far as that is not done yet, and write the table; also where it is stopped
     half-way, of what is done by then.
@@ -93,13 +96,14 @@ def sweep(
         root: folder of all runs.
         jobs: runs at once; None: one per core.
         engine: None: the local one.
-        say: told what is being prepared.
+        say: told what is being prepared; None: a display on standard output.
 
     Raises:
         RecipeError: an arm refuses its values, or another process works on this ablation.
     """
     try_all(ablation)
     prepared = prepare_all(ablation, say)
+    say = say or print
     folder = root / ablation.name
     folder.mkdir(parents=True, exist_ok=True)
     try:

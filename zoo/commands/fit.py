@@ -29,10 +29,12 @@ def _as_overrides(budget: dict[str, float]) -> list[str]:
 def _train(recipe: Recipe, arguments: argparse.Namespace) -> int:
     from zoo.ablation.engines.local import LocalEngine
     from zoo.ablation.progress import Progress
+    from zoo.data.progress import display as preparing
     from zoo.prepare import needs, prepare
     from zoo.run import FINISHED, LAST_CHECKPOINT, read_result, run_folder
 
-    prepared = prepare(recipe, progress=print)
+    with preparing() as progress:
+        prepared = prepare(recipe, progress=progress)
     folder = run_folder(arguments.runs, prepared, recipe.seed)
     started = (folder / LAST_CHECKPOINT).exists()
     if arguments.restart:

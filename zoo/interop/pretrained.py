@@ -205,5 +205,7 @@ class PretrainedTokenizer(Tokenizer):
             kind = "gpt2" if path.name.endswith(vocab_json.VOCAB) else kind
         if kind != "gpt2":
             return kind, [path]
-        merges = self._merges_path or path.with_name(path.name.replace(vocab_json.VOCAB, vocab_json.MERGES))
-        return kind, [path, merges]
+        beside = path.name.removesuffix(vocab_json.VOCAB) + vocab_json.MERGES
+        if self._merges_path is None and not path.name.endswith(vocab_json.VOCAB):
+            raise ValueError(f"{path}: which file holds its merges? expected merges_path=")
+        return kind, [path, self._merges_path or path.with_name(beside)]

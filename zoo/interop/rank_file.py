@@ -106,8 +106,6 @@ def _read_ranks(content: bytes) -> dict[bytes, int]:
             token = base64.b64decode(fields[0], validate=True)
         except binascii.Error as error:
             raise ValueError(f"line {number}: {_shown(fields[0])} is not base 64 ({error})") from None
-        if not token:
-            raise ValueError(f"line {number}: the token is empty")
         if token in ranks:
             raise ValueError(f"line {number}: the token {spelled(token)!r} comes twice")
         ranks[token] = int(fields[1])

@@ -146,7 +146,7 @@ def _special_ids(added: list[dict[str, Any]], vocab: dict[str, int], allow: Coll
             _check_plain(content, token)
         if content in ids:
             raise ValueError(f"the added token {content!r} comes twice")
-        given = vocab.get(content, max([len(vocab), *(i + 1 for i in ids.values())]))
+        given = vocab.get(content, len(vocab) + sum(special not in vocab for special in ids))
         if type(stated) is not int or stated != given:
             raise ValueError(
                 f"the added token {content!r} has the id {stated!r}, and `tokenizers` would give it {given}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zoo.report import format as fmt
-from zoo.report.grid import Grid, feet
+from zoo.report.grid import Grid
 from zoo.report.tokenizer_measures import NUM_RUNS, Measures, attention_flops, embedding_params
 
 TEXT_COLUMNS = ("tokenizer", "corpus")
@@ -48,9 +48,6 @@ class Comparison:
         headings = [h for h in records[0] if h != "corpus" or len({row.corpus for row in self.rows}) > 1]
         return Grid(headings, [[record[h] for h in headings] for record in records], TEXT_COLUMNS)
 
-    def to_markdown(self) -> str:
-        return f"{self.grid().to_markdown()}\n\n{feet(self.footer())}"
-
     def to_json(self) -> str:
         """{"rows": [...], "d_model", "notes"}; full precision, units in the names."""
         body = {"rows": [self._record(row) for row in self.rows], "d_model": self.d_model, "notes": self.footer()}
@@ -62,8 +59,7 @@ class Comparison:
             "Words are what white space separates; unknown is the share of bytes in words that the tokens do not tell.",
             f"tokens/s, MB/s: encoding of the held-out text on one thread of this machine as it was, caches warm with "
             f"text of the train split, median of {NUM_RUNS} runs.",
-            f"Embedding: vocabulary x {self.d_model} (d_model) parameters where the head is tied to it, twice that where "
-            f"it is not.",
+            f"Embedding: vocabulary x {self.d_model} (d_model) parameters if the head is tied, twice that if not.",
             f"1 MB is 10^6 bytes of such text in one sequence of T tokens. Attention: forward FLOPs of one causal "
             f"layer over it, 4 x {self.d_model} x T(T + 1)/2, exact pairs; projections (8 T d_model^2) apart.",
             *self._wrong(),

@@ -108,11 +108,9 @@ def remember(entry, slot, out, place, end, cache, which):
 def short_word(text, start, end, merges, cache, out, place):
     """Ids of a piece of up to 15 bytes."""
     length = end - start
-    low, high = load8(text, start), np.uint64(0)
-    if length < 8:
-        low &= _ALL >> np.uint64(64 - 8 * length)
-    elif length > 8:
-        high = load8(text, start + 8) & _ALL >> np.uint64(128 - 8 * length)
+    # without branches, for the lengths of words cannot be foreseen
+    low = load8(text, start) & _ALL >> np.uint64(64 - 8 * min(length, 8))
+    high = load8(text, start + 8) & (np.uint64(1) << np.uint64(8 * max(length - 8, 0))) - np.uint64(1)
     high |= np.uint64(length) << np.uint64(56)
     hashed = (low ^ high * _PRIME) * _SPREAD
     hashed = (hashed ^ hashed >> np.uint64(32)) * _PRIME
@@ -165,10 +163,7 @@ def encode_pieces(text, start, ends, num_pieces, merges, cache, out, place):
     for i in range(num_pieces):
         end = get(ends, i)
         length = end - start
-        if length == 1 and not len(merges.whole_ids):
-            put(out, place, get(merges.ids, np.int64(get(text, start))))
-            place += 1
-        elif length <= _SHORT_BYTES:
+        if length <= _SHORT_BYTES:
             place = short_word(text, start, end, merges, cache, out, place)
         elif length <= _MIDDLE_BYTES:
             place = middle_word(text, start, end, merges, cache, out, place)

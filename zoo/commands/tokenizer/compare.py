@@ -14,7 +14,7 @@ from pathlib import Path
 
 import zoo
 from zoo.accounting.devices import cpu_name
-from zoo.commands.tokenizer.compiling import say_if_compiling
+from zoo.commands.tokenizer.compiling import COMPILING, WORKS, is_compiled, merges
 from zoo.commands.tokenizer.corpora import Source, embedded, of_files, of_recipe, spool
 from zoo.commands.tokenizer.files import is_recipe, open_tokenizer
 from zoo.commands.tokenizer.mistakes import one_line
@@ -61,14 +61,15 @@ def compare(arguments: argparse.Namespace, overrides: list[str]) -> int:
     notes: list[str] = []
     with display(sys.stderr) as progress:
         contenders = _contenders(arguments.tokenizers, recipes, progress) or defaults()
-        for contender in contenders:
-            say_if_compiling(contender.tokenizer, "encode", progress.say)
+        if any(merges(each.tokenizer) for each in contenders) and not all(map(is_compiled, WORKS)):
+            progress.say(COMPILING)
         for source in sources:
             with tempfile.TemporaryDirectory() as folder, one_line(source.name):
                 spools, found = spool(source, Path(folder), progress)
                 notes += [_about(source, spools), *found]
                 rows += _measured(source, spools, contenders, notes, progress)
-    notes += [f"{c.name} was trained elsewhere: it may know the held-out text." for c in contenders if c.is_trained]
+    elsewhere = [each.name for each in contenders if each.is_trained or each.tokenizer.files()]
+    notes += [f"{name} was trained elsewhere: it may know the held-out text." for name in elsewhere]
     notes.append(f"Measured on: {cpu_name()}, zoo {zoo.__version__}, python {platform.python_version()}.")
     _show(Comparison(rows, arguments.d_model, list(dict.fromkeys(notes))), arguments)
     return 0

@@ -88,8 +88,8 @@ def spool(source: Source, folder: Path, progress: Progress) -> tuple[dict[Split,
             spools = read(True)
             num_passages = sum(map(len, spools.values()))
             notes.append(
-                f"{source.name}: {num_documents:,} documents are too few to hold some out: cut at line ends into "
-                f"{num_passages:,} passages, which were split"
+                f"{source.name}: too few documents to hold some out ({num_documents:,}): cut at line ends into "
+                f"{num_passages:,} passages, which were split."
             )
     check_sizes({s: len(spools[s]) for s in SPLITS}, {s: spools[s].num_bytes for s in SPLITS}, source.shares)
     return spools, notes

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zoo.commands.tokenizer.compiling import merges
 from zoo.commands.tokenizer.mistakes import existing, one_line
-from zoo.interop import ENCODINGS, PretrainedTokenizer, write_gpt2, write_huggingface, write_tiktoken
 from zoo.recipe.errors import RecipeError
 from zoo.tokenizers import BPETokenizer, Tokenizer, load_tokenizer
 from zoo.tokenizers.base import END_OF_TEXT
@@ -40,14 +40,15 @@ def open_tokenizer(path: Path, say: Callable[[str], Any]) -> Tokenizer:
         if path.is_dir() and (path / "tokenizer.json").is_file():
             path = path / "tokenizer.json"
         if path.suffix == ".tiktoken":
-            return _pretrained(path, encoding=_encoding(path))
+            return _pretrained(path, format="tiktoken", encoding=_encoding(path))
         if path.is_dir() or path.name.endswith(GPT2_FILES[0]):
-            return _pretrained(path)
+            return _pretrained(path, format="gpt2")
         specials = _specials_of_huggingface(path)
         if specials is None:
             return load_tokenizer(path)
-        # the end of text stands between documents of a store: any special token will do where there is none
-        return _pretrained(path, end_of_text=END_OF_TEXT if END_OF_TEXT in specials or not specials else specials[0])
+        # any special token will do where the usual one is none of them: nothing here stands between documents
+        end_of_text = END_OF_TEXT if END_OF_TEXT in specials or not specials else specials[0]
+        return _pretrained(path, format="huggingface", end_of_text=end_of_text)
 
 
 def check_format(tokenizer: Tokenizer, form: str) -> None:
@@ -56,7 +57,7 @@ def check_format(tokenizer: Tokenizer, form: str) -> None:
     """
     if form == "zoo":
         return
-    if not isinstance(tokenizer, BPETokenizer | PretrainedTokenizer):
+    if not merges(tokenizer):
         raise RecipeError([f"--format {form}: a {type(tokenizer).__name__} is no byte-pair encoding: expected zoo"])
     if form == "gpt2" and isinstance(tokenizer, BPETokenizer) and tokenizer.pattern != "gpt2":
         raise RecipeError(
@@ -78,30 +79,37 @@ def write_tokenizer(tokenizer: Tokenizer, path: Path, form: str) -> list[str]:
         RecipeError: the format cannot hold the tokenizer.
     """
     with one_line(str(path)):
+        if form == "zoo":
+            tokenizer.save(path)
+            return []
+        from zoo import interop
+
         if form == "huggingface":
-            write_huggingface(tokenizer, path)
+            interop.write_huggingface(tokenizer, path)
         elif form == "gpt2":
-            write_gpt2(tokenizer, path)
-        elif form == "tiktoken":
-            specials = write_tiktoken(tokenizer, path)
+            interop.write_gpt2(tokenizer, path)
+        else:
+            specials = interop.write_tiktoken(tokenizer, path)
             pattern = getattr(tokenizer, "pattern", None)
             return [f"a rank file does not hold its pattern, {pattern!r}, and special tokens, {json.dumps(specials)}"]
-        else:
-            tokenizer.save(path)
     return []
 
 
-def _pretrained(path: Path, **options: Any) -> PretrainedTokenizer:
+def _pretrained(path: Path, **options: Any) -> Tokenizer:
+    from zoo.interop import PretrainedTokenizer
+
     tokenizer = PretrainedTokenizer(path=path, **options)
     tokenizer.train(())
     return tokenizer
 
 
 def _encoding(path: Path) -> str:
+    from zoo.interop import ENCODINGS
+
     if path.stem not in ENCODINGS:
         raise ValueError(
-            f"a rank file holds neither its pattern nor its special tokens, and {path.stem} is none of {listing(ENCODINGS)}: "
-            f"name them in a recipe of zoo.interop.PretrainedTokenizer"
+            f"a rank file holds neither pattern nor special tokens, and its name is none of {listing(ENCODINGS)}: name "
+            f"them in a recipe, of zoo.interop.PretrainedTokenizer"
         )
     return path.stem
 

@@ -50,6 +50,8 @@ def free(path: Path, *, force: bool) -> Path:
     """
     if not path.parent.is_dir():
         raise RecipeError([f"{path}: there is no folder {path.parent}"])
+    if path.is_dir():
+        raise RecipeError([f"{path} is a folder: expected the name of a file"])
     if path.exists() and not force:
         raise RecipeError([f"{path} is there already: --force replaces it"])
     return path

@@ -9,7 +9,7 @@ import sys
 
 from zoo.commands.tokenizer.compiling import say_if_compiling
 from zoo.commands.tokenizer.corpora import of_recipe
-from zoo.commands.tokenizer.files import check_format, is_recipe, write_tokenizer
+from zoo.commands.tokenizer.files import GPT2_FILES, check_format, is_recipe, write_tokenizer
 from zoo.commands.tokenizer.mistakes import free, one_line
 from zoo.commands.tokenizer.texts import Reading, learn, of_files, of_train_split
 from zoo.data.progress import display
@@ -29,7 +29,10 @@ FLAGS = {"vocab_size": "--vocab-size", "pattern": "--pattern", "tie_break": "--t
 
 def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
     """Train a tokenizer on the train split of a recipe, or on files; save it, and say what came of it."""
-    free(arguments.output, force=arguments.force)
+    output = arguments.output
+    in_folder = arguments.format == "gpt2" and output.is_dir()
+    for path in [output / name for name in GPT2_FILES] if in_folder else [output]:
+        free(path, force=arguments.force)
     if any(is_recipe(source) for source in arguments.sources):
         tokenizer, reading = _from_recipe(arguments, overrides)
     else:
@@ -38,7 +41,7 @@ def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
     with display(sys.stderr) as progress, one_line(""):
         say_if_compiling(tokenizer, "train", progress.say)
         seconds = learn(tokenizer, reading, progress)
-    reading.notes += write_tokenizer(tokenizer, arguments.output, arguments.format)
+    reading.notes += write_tokenizer(tokenizer, output, arguments.format)
     _report(tokenizer, reading, seconds, arguments)
     return 0
 
@@ -47,9 +50,9 @@ def _from_recipe(arguments: argparse.Namespace, overrides: list[str]) -> tuple[T
     path, *others = arguments.sources
     if others:
         raise RecipeError([f"expected one recipe, or text files, got {' '.join(arguments.sources)}"])
-    for name, flag in {"kind": "--kind", **FLAGS}.items():
+    for name, flag in {"kind": "--kind", "errors": "--errors", **FLAGS}.items():
         if getattr(arguments, name) is not None:
-            raise RecipeError([f"{flag}: {path} says what to train; set its own key, as --data.tokenizer.vocab_size=N"])
+            raise RecipeError([f"{flag}: {path} says what to train on; set its keys, as --data.tokenizer.vocab_size=N"])
     recipe = load_recipe(path, overrides)
     return recipe.built.data.tokenizer, of_train_split(of_recipe(recipe))
 
@@ -68,7 +71,7 @@ def _from_files(arguments: argparse.Namespace, overrides: list[str]) -> tuple[To
         given["specials"] = list(dict.fromkeys([END_OF_TEXT, *given["specials"]]))
     with one_line(""):
         tokenizer = cls(**given)
-        return tokenizer, of_files(arguments.sources, tokenizer, arguments.errors)
+        return tokenizer, of_files(arguments.sources, tokenizer, arguments.errors or "strict")
 
 
 def _report(tokenizer: Tokenizer, reading: Reading, seconds: float, arguments: argparse.Namespace) -> None:
@@ -87,10 +90,10 @@ def _report(tokenizer: Tokenizer, reading: Reading, seconds: float, arguments: a
         }
         print(json.dumps(facts, indent=1, ensure_ascii=False))
         return
-    for note in notes:
-        print(f"note: {note}")
     print(f"{name}: {tokenizer.vocab_size:,} ids, learned from {reading.num_bytes:,} bytes")
     if reading.num_bytes:
         rate = reading.num_bytes / seconds / 1e6
         print(f"{seconds:.2f} s of training, {rate:,.1f} MB/s; {reading.seconds:.2f} s of reading")
+    for note in notes:
+        print(f"note: {note}")
     print(arguments.output)
