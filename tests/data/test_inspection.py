@@ -38,14 +38,13 @@ def test_all_tokens_at_once_tell_every_document_with_its_bytes(store: TokenStore
         assert edge == len(data)
 
 
-@pytest.mark.parametrize("at", [0, 1, 2, 700, -1])
-@pytest.mark.parametrize("context", [0, 1, 50])
-def test_a_window_is_a_part_of_all(store: TokenStore, at: int, context: int) -> None:
-    at = at if at >= 0 else store.num_tokens("validation") - 1
+def test_a_window_is_a_part_of_all(store: TokenStore) -> None:
     everything = look(store, "validation", context=10**9).tokens
-    place = look(store, "validation", at=at, context=context)
-    assert place.tokens == everything[max(0, at - context) : at + context + 1]
-    assert place.token == at and place.document == everything[at].document
+    for at in (0, 1, 2, 700, store.num_tokens("validation") - 1):
+        for context in (0, 1, 50):
+            place = look(store, "validation", at=at, context=context)
+            assert place.tokens == everything[max(0, at - context) : at + context + 1]
+            assert place.token == at and place.document == everything[at].document
 
 
 def test_a_document_is_found_by_its_number(store: TokenStore) -> None:

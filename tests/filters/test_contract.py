@@ -48,7 +48,7 @@ def test_the_filters_of_the_papers_are_there() -> None:
 
 
 @every_filter
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(texts=documents)
 def test_a_verdict_keeps_cuts_or_drops_and_names_its_rules(make: Make, texts: list[str]) -> None:
     one = make()
@@ -67,7 +67,7 @@ def test_a_verdict_keeps_cuts_or_drops_and_names_its_rules(make: Make, texts: li
 
 
 @every_filter
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(texts=documents)
 def test_deterministic_and_start_forgets(make: Make, texts: list[str]) -> None:
     one = make()
@@ -80,7 +80,7 @@ def test_deterministic_and_start_forgets(make: Make, texts: list[str]) -> None:
 
 
 @every_filter
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(texts=documents)
 def test_filtering_twice_is_filtering_once(make: Make, texts: list[str]) -> None:
     once = kept(make(), texts)

@@ -120,7 +120,7 @@ def test_the_cache_of_words_starts_anew_when_it_is_full() -> None:
     """More distinct words than it has room for, of each length that it keeps apart; the ids stay what they were."""
     tokenizer = BPETokenizer(vocab_size=257 + 40, pattern=r" ?\S+")
     tokenizer.train(["w0 w1 w2 w10 w11 w22 a much longer word: w123456789"])
-    words = [f" w{i}" for i in range(90_000)] + [f" w{i:020}" for i in range(12_000)]
+    words = [f" w{i}" for i in range(200_000)] + [f" w{i:020}" for i in range(25_000)]
     text = "".join(words)
     ids = tokenizer.encode(text)
     assert tokenizer.encode(text) == ids

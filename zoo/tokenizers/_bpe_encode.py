@@ -23,9 +23,9 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multipli
 _PRIME = np.uint64(0xC2B2AE3D27D4EB4F)  # of xxHash
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHORT_BYTES, _MIDDLE_BYTES = 15, 31
-_SHORT_BITS, _MIDDLE_BITS = 17, 14  # slots: 4 MiB and 1 MiB
-_MAX_SHARE = 0.6  # filled to this share, the cache starts anew
-_CACHED_IDS = 2**18
+_SHORT_BITS, _MIDDLE_BITS = 18, 15  # slots: 8 MiB and 2 MiB
+_MAX_SHARE = 0.7  # filled to this share, the cache starts anew
+_CACHED_IDS = 2**19
 
 
 class Cache(NamedTuple):
@@ -48,7 +48,7 @@ class Workspace(NamedTuple):
 
 
 def new_workspace(classes: Classes, merges: Merges) -> Workspace:
-    """An empty cache, whose 6 MiB become real as words come, beside the tables that all threads share."""
+    """An empty cache, whose 12 MiB become real as words come, beside the tables that all threads share."""
     cache = Cache(
         np.zeros(4 << _SHORT_BITS, dtype=np.uint64),
         np.zeros(8 << _MIDDLE_BITS, dtype=np.uint64),

@@ -37,7 +37,8 @@ class BPEModel:
         ranks: of these pairs; the lowest merges first. The first of equal pairs counts.
         products: symbol that the merges of a rank make, [ranks].
         special_ids: id of each special token.
-        whole: words that are a token as they stand, also where merging does not make it.
+        whole: words that are a token as they stand, with their ids: those that merging does not make, and any others,
+            for which it is quicker.
 
     Raises:
         ValueError: there are more symbols than the tables can hold.
@@ -61,10 +62,8 @@ class BPEModel:
         self.pretokens, self.tokens, self.special_ids = pretokens, list(tokens), dict(special_ids)
         self.ids = np.asarray(ids, dtype=np.uint32)
         pairs, shift = pair_table(left, right, ranks)
-        words = WordCounter()
-        for word in whole or ():
-            text, ends = padded([word])
-            words.add(text, 0, ends)
+        words, joined = WordCounter(), padded([b"".join(whole or ())])[0]
+        words.add(joined, 0, np.cumsum([len(word) for word in whole or ()], dtype=np.int64))
         whole_ids = np.array(list((whole or {}).values()), dtype=np.uint32)
         self._merges = Merges(pairs, shift, np.asarray(products, np.uint32), self.ids, words.words, whole_ids)
         self.vocabulary = Vocabulary.of(
@@ -77,7 +76,7 @@ class BPEModel:
     @property
     def vocab_size(self) -> int:
         """One more than the highest id."""
-        return len(self.vocabulary.lengths)
+        return self.vocabulary.size
 
     def encode(self, text: str) -> NDArray[np.uint32]:
         """Ids of a text.

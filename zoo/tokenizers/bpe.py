@@ -172,16 +172,17 @@ class BPETokenizer(Tokenizer):
         tokens = first_tokens(())
         for a, b in pairs.tolist():
             tokens.append(tokens[a] + tokens[b])
-        ranks = np.arange(len(pairs), dtype=np.int64)
+        ranks, first_byte = np.arange(len(pairs), dtype=np.int64), len(self.specials)
         return BPEModel(
             pretokens=self._pretokens,
             tokens=tokens,
-            ids=len(self.specials) + np.arange(len(tokens)),
+            ids=first_byte + np.arange(len(tokens)),
             left=np.ascontiguousarray(pairs[:, 0]),
             right=np.ascontiguousarray(pairs[:, 1]),
             ranks=ranks,
             products=NUM_BYTES + ranks,
             special_ids=self.special_ids,
+            whole={token: first_byte + symbol for symbol, token in enumerate(tokens)},  # every token makes itself
         )
 
     def _trained(self) -> NDArray[np.int64]:
