@@ -94,6 +94,14 @@ def test_every_token_encodes_to_itself() -> None:
     assert [tokenizer.encode(token) for token in tokens] == [[first + rank] for rank in range(len(tokens))]
 
 
+def test_merges_written_by_hand_are_replayed_as_they_stand() -> None:
+    """Here "abc" is no token of its own bytes: b c merges first, and then nothing does."""
+    tokenizer = BPETokenizer(vocab_size=260, pattern=None)
+    tokenizer.load_state({"pattern": None, "merges": [[98, 99], [97, 98], [257, 99]]})
+    assert [tokenizer.decode([i]) for i in tokenizer.encode("abc")] == ["a", "bc"]
+    assert [tokenizer.decode([i]) for i in tokenizer.encode("ab")] == ["ab"]
+
+
 def test_how_many_merges_were_possible_is_said() -> None:
     tokenizer = train(["abc"], vocab_size=1000)
     expected = ["2 merges were possible, then no pair was left: the vocabulary has 259 ids, not vocab_size=1,000"]

@@ -21,7 +21,7 @@ from zoo.tokenizers._characters import PADDING, class_tables, padded
 from zoo.tokenizers._decode import Vocabulary, decode
 from zoo.tokenizers._pretokens import Pretokens
 from zoo.tokenizers._text import checked_ids, utf8
-from zoo.tokenizers._words import WordCounter
+from zoo.tokenizers._words import WordCounter, Words
 
 _BATCH_BYTES = 2**20  # texts that go through compiled code in one call
 
@@ -37,8 +37,7 @@ class BPEModel:
         ranks: of these pairs; the lowest merges first. The first of equal pairs counts.
         products: symbol that the merges of a rank make, [ranks].
         special_ids: id of each special token.
-        whole: words that are a token as they stand, with their ids: those that merging does not make, and any others,
-            for which it is quicker.
+        whole: as for `take_whole`: the words that merging does not make, and any others, for which it is quicker.
 
     Raises:
         ValueError: there are more symbols than the tables can hold.
@@ -62,21 +61,29 @@ class BPEModel:
         self.pretokens, self.tokens, self.special_ids = pretokens, list(tokens), dict(special_ids)
         self.ids = np.asarray(ids, dtype=np.uint32)
         pairs, shift = pair_table(left, right, ranks)
-        words, joined = WordCounter(), padded([b"".join(whole or ())])[0]
-        words.add(joined, 0, np.cumsum([len(word) for word in whole or ()], dtype=np.int64))
-        whole_ids = np.array(list((whole or {}).values()), dtype=np.uint32)
-        self._merges = Merges(pairs, shift, np.asarray(products, np.uint32), self.ids, words.words, whole_ids)
+        self._merges = Merges(pairs, shift, np.asarray(products, np.uint32), self.ids, *_whole({}))
         self.vocabulary = Vocabulary.of(
             [*zip(self.ids.tolist(), self.tokens, strict=True)]
             + [(i, special.encode()) for special, i in self.special_ids.items()]
         )
         self._scanner, self._shift = pretokens.scanner, int(shift)
         self._workspaces: list[Workspace] = []
+        if whole:
+            self.take_whole(whole)
 
     @property
     def vocab_size(self) -> int:
         """One more than the highest id."""
         return self.vocabulary.size
+
+    def take_whole(self, words: Mapping[bytes, int]) -> None:
+        """Words that are a token as they stand, with their ids; others than these are no longer."""
+        table, ids = _whole(words)
+        self._merges, self._workspaces = self._merges._replace(whole=table, whole_ids=ids), []
+
+    def encode_pieces(self, pieces: Sequence[bytes]) -> NDArray[np.uint32]:
+        """Ids of pieces of text that no merge crosses, one after the other."""
+        return self._encode([b"".join(pieces)], np.cumsum([len(piece) for piece in pieces], dtype=np.int64))[0]
 
     def encode(self, text: str) -> NDArray[np.uint32]:
         """Ids of a text.
@@ -139,6 +146,12 @@ class BPEModel:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_workspaces": []}
+
+
+def _whole(words: Mapping[bytes, int]) -> tuple[Words, NDArray[np.uint32]]:
+    counter, joined = WordCounter(), padded([b"".join(words)])[0]
+    counter.add(joined, 0, np.cumsum([len(word) for word in words], dtype=np.int64))
+    return counter.words, np.array(list(words.values()), dtype=np.uint32)
 
 
 def _groups(texts: Sequence[str]) -> list[list[str]]:

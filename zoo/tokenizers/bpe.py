@@ -169,21 +169,25 @@ class BPETokenizer(Tokenizer):
     def _build(self, pairs: NDArray[np.int64]) -> BPEModel:
         from zoo.tokenizers._bpe_model import BPEModel
 
-        tokens = first_tokens(())
+        tokens, first_byte = first_tokens(()), len(self.specials)
         for a, b in pairs.tolist():
             tokens.append(tokens[a] + tokens[b])
-        ranks, first_byte = np.arange(len(pairs), dtype=np.int64), len(self.specials)
-        return BPEModel(
+        ids, ranks = first_byte + np.arange(len(tokens)), np.arange(len(pairs), dtype=np.int64)
+        model = BPEModel(
             pretokens=self._pretokens,
             tokens=tokens,
-            ids=first_byte + np.arange(len(tokens)),
+            ids=ids,
             left=np.ascontiguousarray(pairs[:, 0]),
             right=np.ascontiguousarray(pairs[:, 1]),
             ranks=ranks,
             products=NUM_BYTES + ranks,
             special_ids=self.special_ids,
-            whole={token: first_byte + symbol for symbol, token in enumerate(tokens)},  # every token makes itself
         )
+        # What training learns makes each token of its own bytes, so a word that is one need not be merged. Merges that
+        # somebody wrote by hand may not.
+        if np.array_equal(model.encode_pieces(tokens), ids):
+            model.take_whole(dict(zip(tokens, ids.tolist(), strict=True)))
+        return model
 
     def _trained(self) -> NDArray[np.int64]:
         if self._pairs is None:
