@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from zoo.data.filters._ngrams import ngram_chars
 from zoo.data.filters._text import lines_of, paragraphs_of
 from zoo.data.filters.base import Dropped, Filter, Verdict
 
@@ -95,6 +94,8 @@ def shares(text: str) -> Iterator[float]:
         num_chars = sum(map(len, pieces))
         yield (len(pieces) - len(unique)) / len(pieces)
         yield (num_chars - sum(map(len, unique))) / num_chars
+    from zoo.data.filters._ngrams import ngram_chars  # numba: only who filters waits for its import
+
     num_chars = sum(map(len, words))
     top, duplicate = ngram_chars(words, TOP_SIZES, DUPLICATE_SIZES)
     yield from (chars / num_chars for chars in (*top, *duplicate))

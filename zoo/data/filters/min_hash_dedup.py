@@ -19,7 +19,6 @@ import math
 
 import numpy as np
 
-from zoo.data.filters._minhash import Index, hash_functions, kinds, signature_of, word_hashes
 from zoo.data.filters.base import Dropped, Filter, Verdict
 
 RECALL = 0.95  # of the bands, at the threshold
@@ -55,11 +54,15 @@ class MinHashDedup(Filter):
         self.start()
 
     def start(self) -> None:
+        from zoo.data.filters._minhash import Index, hash_functions  # numba: only who filters waits for its import
+
         least_equal = math.ceil(self.threshold * self.num_hashes - 1e-9)  # 0.07 * 100 is 7.000000000000001
         self._index = Index(self.num_hashes, self.rows, least_equal)
         self._functions = hash_functions(self.num_hashes, self.seed)
 
     def apply(self, text: str) -> Verdict:
+        from zoo.data.filters._minhash import kinds, signature_of, word_hashes
+
         code_points = np.frombuffer(text.lower().encode("utf-32-le"), dtype="<u4")
         words = word_hashes(code_points, kinds())
         signature = signature_of(words, self.shingle_words, *self._functions)
