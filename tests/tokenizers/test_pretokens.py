@@ -37,6 +37,45 @@ def test_scanners_cut_as_their_expressions(pattern: str, text: str) -> None:
     assert [len(piece.encode()) for piece in cuts.split(text)] == np.diff(ends, prepend=0).tolist()
 
 
+FRAGMENTS = [
+    "a",
+    "word",
+    "Longer",
+    " ",
+    "  ",
+    "\n",
+    "\t\r\n",
+    "'",
+    "'s",
+    "'ll",
+    "'re",
+    "'v",
+    "''",
+    "7",
+    "2048",
+    ".",
+    "#!",
+    "é",
+    "試",
+]
+
+
+@settings(max_examples=500, deadline=None)
+@given(text=st.lists(st.sampled_from(FRAGMENTS), min_size=50, max_size=150).map("".join))
+def test_blocks_of_ascii_are_cut_as_the_expression_does(text: str) -> None:
+    """64 bytes are looked at together: contractions and runs of white space lie across every border of blocks."""
+    assert Pretokens("gpt2").split(text) == regex.findall(PATTERNS["gpt2"], text)
+
+
+@pytest.mark.parametrize("width", range(60, 70))
+@pytest.mark.parametrize("piece", ["'s", "'ll", "'re", "  ", " \n", "\n\n", " a", "é", " é", "'é", "'"])
+def test_a_piece_across_the_border_of_a_block(piece: str, width: int) -> None:
+    for text in (
+        before + piece + after for before in ("a" * width, " a" * (width // 2)) for after in ("", "b", " b" * 40)
+    ):
+        assert Pretokens("gpt2").split(text * 2) == regex.findall(PATTERNS["gpt2"], text * 2)
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 @settings(max_examples=500, deadline=None)
 @given(text=TEXTS, following=TEXTS)

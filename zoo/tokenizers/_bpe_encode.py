@@ -1,9 +1,4 @@
-"""Texts to ids, compiled: a cache of words in front of the merges.
-
-Words of up to 15 bytes stand in slots of 4 uint64, of up to 31 in slots of 8: the word with its length in the top byte,
-two ids, and a third id with the number of ids on top. Where there are more ids, the first says where they are. So most
-words of a text cost one look at one line of memory.
-"""
+"""Texts to ids, compiled: words that were met before or are a token are looked up, others are merged."""
 
 from __future__ import annotations
 
@@ -14,186 +9,174 @@ from numpy.typing import NDArray
 
 from zoo.tokenizers._bpe_merge import LONG_BYTES, Merges, merge_piece
 from zoo.tokenizers._characters import PADDING, Classes
-from zoo.tokenizers._native import addresses, array_at, get, inlined, load8, native, put, store8
+from zoo.tokenizers._native import addresses, array_at, get, inlined, native, put
 from zoo.tokenizers._scan import scan
-from zoo.tokenizers._words import Words
+from zoo.tokenizers._word_ids import (
+    MIDDLE_BYTES,
+    SHORT_BYTES,
+    Cache,
+    Whole,
+    find_middle,
+    find_short,
+    make_room,
+    middle_key,
+    new_cache,
+    recall,
+    remember,
+    short_key,
+)
+from zoo.tokenizers._words import Words, find, hash_bytes
 
 SLACK = 8  # ids that may be written behind the last
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hash
-_PRIME = np.uint64(0xC2B2AE3D27D4EB4F)  # of xxHash
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_SHORT_BYTES, _MIDDLE_BYTES = 15, 31
-_SHORT_BITS, _MIDDLE_BITS = 18, 15  # slots: 8 MiB and 2 MiB
-_MAX_SHARE = 0.7  # filled to this share, the cache starts anew
-_CACHED_IDS = 2**19
 
 
-class Cache(NamedTuple):
-    """Words met before, with their ids."""
+class Scratch(NamedTuple):
+    """Room for what is on its way."""
 
-    short: NDArray[np.uint64]
-    middle: NDArray[np.uint64]
-    ids: NDArray[np.uint32]  # of words with more than three
-    used: NDArray[np.int64]  # [3]: words in short, words in middle, ids
-    pieces: NDArray[np.int64]  # scratch of the scanner
-    symbols: NDArray[np.uint32]  # scratch of merge_short
-    ranks: NDArray[np.int64]  # likewise
+    pieces: NDArray[np.int64]
+    symbols: NDArray[np.uint32]  # these of merge_short
+    keys: NDArray[np.uint32]
+    before: NDArray[np.int64]
+    after: NDArray[np.int64]
 
 
 class Workspace(NamedTuple):
     """What a thread needs of its own, and where all tables lie: see `encode_documents`."""
 
     cache: Cache
+    scratch: Scratch
     tables: NDArray[np.int64]
 
 
-def new_workspace(classes: Classes, merges: Merges) -> Workspace:
-    """An empty cache, whose 12 MiB become real as words come, beside the tables that all threads share."""
-    cache = Cache(
-        np.zeros(4 << _SHORT_BITS, dtype=np.uint64),
-        np.zeros(8 << _MIDDLE_BITS, dtype=np.uint64),
-        np.zeros(_CACHED_IDS, dtype=np.uint32),
-        np.zeros(3, dtype=np.int64),
+def new_workspace(classes: Classes, merges: Merges, whole: Whole) -> Workspace:
+    """An empty cache beside the tables that all threads share."""
+    cache = new_cache()
+    scratch = Scratch(
         np.zeros(1024, dtype=np.int64),
         np.zeros(LONG_BYTES, dtype=np.uint32),
+        np.zeros(LONG_BYTES, dtype=np.uint32),
+        np.zeros(LONG_BYTES, dtype=np.int64),
         np.zeros(LONG_BYTES, dtype=np.int64),
     )
-    arrays = (*classes, merges.pairs, merges.product, merges.ids, *merges.whole, merges.whole_ids, *cache)
-    return Workspace(cache, addresses(*arrays))
+    arrays = (*classes, *merges, whole.short, whole.middle, *whole.long, whole.ids, *cache, *scratch)
+    return Workspace(cache, scratch, addresses(*arrays))
 
 
 @inlined
-def recall(entry, slot, out, place, cache):
-    """Ids of a cached word, whose value is entry[slot], entry[slot + 1]."""
-    first, last = get(entry, slot), get(entry, slot + 1)
-    count = np.int64(last >> np.uint64(32))
-    if count <= 3:  # three are written whatever their number: a branch costs more
-        store8(out, place, first)
-        store8(out, place + 2, last)
-        return place + count
-    for i in range(count):
-        put(out, place + i, get(cache.ids, np.int64(first) + i))
-    return place + count
+def classes_at(t):
+    return Classes(array_at(t, 0, np.uint8), array_at(t, 1, np.uint16), array_at(t, 2, np.uint8))
+
+
+@inlined
+def merges_at(t):
+    byte_pairs, pairs = array_at(t, 3, np.uint32), array_at(t, 4, np.uint64)
+    return Merges(byte_pairs, pairs, array_at(t, 5, np.uint32), array_at(t, 6, np.uint32))
+
+
+@inlined
+def whole_at(t):
+    slots, hashes, offsets = array_at(t, 9, np.uint32), array_at(t, 10, np.uint64), array_at(t, 11, np.int64)
+    counts, joined, used = array_at(t, 12, np.int64), array_at(t, 13, np.uint8), array_at(t, 14, np.int64)
+    words = Words(slots, hashes, offsets, counts, joined, used)
+    return Whole(array_at(t, 7, np.uint64), array_at(t, 8, np.uint64), words, array_at(t, 15, np.uint32))
+
+
+@inlined
+def cache_at(t):
+    short, middle = array_at(t, 16, np.uint64), array_at(t, 17, np.uint64)
+    return Cache(short, middle, array_at(t, 18, np.uint32), array_at(t, 19, np.int64))
+
+
+@inlined
+def scratch_at(t):
+    pieces, symbols, keys = array_at(t, 20, np.int64), array_at(t, 21, np.uint32), array_at(t, 22, np.uint32)
+    return Scratch(pieces, symbols, keys, array_at(t, 23, np.int64), array_at(t, 24, np.int64))
+
+
+# What the inner loop seldom needs is not to take its registers: these are calls, and find the tables themselves.
 
 
 @native
-def remember(entry, slot, out, place, end, cache, which):
-    """Keep the ids out[place:end] as the value of a new word; when the cache is full, it starts anew."""
-    count = end - place
-    full = cache.used[which] > _MAX_SHARE * (len(entry) >> (2 + which)) or cache.used[2] + count > len(cache.ids)
-    if full:
-        for i in range(len(cache.short)):
-            put(cache.short, i, np.uint64(0))
-        for i in range(len(cache.middle)):
-            put(cache.middle, i, np.uint64(0))
-        for i in range(len(cache.used)):
-            put(cache.used, i, np.int64(0))
-        return
-    cache.used[which] += 1
-    entry[slot + 1] = np.uint64(count) << np.uint64(32)
-    if count <= 3:
-        entry[slot] = np.uint64(out[place]) | (
-            np.uint64(out[place + 1]) << np.uint64(32) if count > 1 else np.uint64(0)
-        )
-        entry[slot + 1] |= np.uint64(out[place + 2]) if count > 2 else np.uint64(0)
-        return
-    used = cache.used[2]
-    entry[slot] = used
-    for i in range(count):
-        put(cache.ids, used + i, get(out, place + i))
-    cache.used[2] = used + count
-
-
-@inlined
-def short_word(text, start, end, merges, cache, out, place):
-    """Ids of a piece of up to 15 bytes."""
-    length = end - start
-    # without branches, for the lengths of words cannot be foreseen
-    low = load8(text, start) & _ALL >> np.uint64(64 - 8 * min(length, 8))
-    high = load8(text, start + 8) & (np.uint64(1) << np.uint64(8 * max(length - 8, 0))) - np.uint64(1)
-    high |= np.uint64(length) << np.uint64(56)
-    hashed = (low ^ high * _PRIME) * _SPREAD
-    hashed = (hashed ^ hashed >> np.uint64(32)) * _PRIME
-    slot = np.int64(hashed >> np.uint64(64 - _SHORT_BITS)) << 2
-    while True:
-        found = get(cache.short, slot + 1)
-        if found == high and get(cache.short, slot) == low:
-            return recall(cache.short, slot + 2, out, place, cache)
-        if found == 0:
-            break
-        slot = slot + 4 & len(cache.short) - 1
-    last = merge_piece(text, start, end, merges, cache, out, place)
-    cache.short[slot], cache.short[slot + 1] = low, high
-    remember(cache.short, slot + 2, out, place, last, cache, 0)
+def new_short(text, start, end, slot, tables, out, place):
+    """Ids of a piece of up to SHORT_BYTES that the cache lacks, and shall have in `slot`."""
+    merges, whole, cache = merges_at(tables), whole_at(tables), cache_at(tables)
+    low, high = short_key(text, start, end)
+    known = find_short(whole.short, low, high)
+    if get(whole.short, known + 1) == 0:
+        last = merge_piece(text, start, end, merges, scratch_at(tables), out, place)
+    else:
+        last = recall(whole.short, known + 2, cache, out, place)
+    if make_room(cache, last - place):
+        cache.short[slot], cache.short[slot + 1] = low, high
+        remember(cache.short, slot + 2, cache, out, place, last)
+        cache.used[0] += 1
     return last
 
 
-@inlined
-def middle_word(text, start, end, merges, cache, out, place):
-    """Ids of a piece of 16 to 31 bytes."""
-    length = end - start
-    a, b = load8(text, start), load8(text, start + 8)
-    c, d = load8(text, start + 16), np.uint64(0)
-    if length < 24:
-        c &= (np.uint64(1) << np.uint64(8 * length - 128)) - np.uint64(1)
-    elif length > 24:
-        d = load8(text, start + 24) & _ALL >> np.uint64(256 - 8 * length)
-    d |= np.uint64(length) << np.uint64(56)
-    hashed = ((a ^ b * _PRIME) * _SPREAD ^ c) * _PRIME ^ d
-    hashed = (hashed ^ hashed >> np.uint64(32)) * _SPREAD
-    slot = np.int64(hashed >> np.uint64(64 - _MIDDLE_BITS)) << 3
-    table = cache.middle
-    while True:
-        found = get(table, slot + 3)
-        same = get(table, slot) == a and get(table, slot + 1) == b and get(table, slot + 2) == c
-        if found == d and same:
-            return recall(table, slot + 4, out, place, cache)
-        if found == 0:
-            break
-        slot = slot + 8 & len(table) - 1
-    last = merge_piece(text, start, end, merges, cache, out, place)
-    table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = a, b, c, d
-    remember(table, slot + 4, out, place, last, cache, 1)
+@native
+def new_middle(text, start, end, slot, tables, out, place):
+    """As `new_short`, of up to MIDDLE_BYTES."""
+    merges, whole, cache = merges_at(tables), whole_at(tables), cache_at(tables)
+    key = middle_key(text, start, end)
+    known = find_middle(whole.middle, key)
+    if get(whole.middle, known + 3) == 0:
+        last = merge_piece(text, start, end, merges, scratch_at(tables), out, place)
+    else:
+        last = recall(whole.middle, known + 4, cache, out, place)
+    if make_room(cache, last - place):
+        table = cache.middle
+        table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = key
+        remember(table, slot + 4, cache, out, place, last)
+        cache.used[1] += 1
     return last
 
 
+@native
+def long_piece(text, start, end, tables, out, place):
+    """Ids of a longer piece, which is not kept."""
+    whole = whole_at(tables)
+    if len(whole.ids):
+        index = np.int64(whole.long.slots[find(whole.long, text, start, end, hash_bytes(text, start, end))]) - 1
+        if index >= 0:
+            put(out, place, whole.ids[index])
+            return place + 1
+    return merge_piece(text, start, end, merges_at(tables), scratch_at(tables), out, place)
+
+
 @inlined
-def encode_pieces(text, start, ends, num_pieces, merges, cache, out, place):
+def encode_pieces(text, start, ends, num_pieces, cache, tables, out, place):
     """Ids of pieces that follow each other from `start` on, to out[place:]; returns where they end."""
     for i in range(num_pieces):
         end = get(ends, i)
-        length = end - start
-        if length <= _SHORT_BYTES:
-            place = short_word(text, start, end, merges, cache, out, place)
-        elif length <= _MIDDLE_BYTES:
-            place = middle_word(text, start, end, merges, cache, out, place)
+        if end - start <= SHORT_BYTES:
+            low, high = short_key(text, start, end)
+            slot = find_short(cache.short, low, high)
+            if get(cache.short, slot + 1) != 0:
+                place = recall(cache.short, slot + 2, cache, out, place)
+            else:
+                place = new_short(text, start, end, slot, tables, out, place)
+        elif end - start <= MIDDLE_BYTES:
+            slot = find_middle(cache.middle, middle_key(text, start, end))
+            if get(cache.middle, slot + 3) != 0:
+                place = recall(cache.middle, slot + 4, cache, out, place)
+            else:
+                place = new_middle(text, start, end, slot, tables, out, place)
         else:
-            place = merge_piece(text, start, end, merges, cache, out, place)
+            place = long_piece(text, start, end, tables, out, place)
         start = end
     return place
 
 
 @native
-def encode_documents(scanner, text, ends, pieces, tables, shift, out, out_ends):
+def encode_documents(scanner, text, ends, pieces, tables, out, out_ends):
     """Ids of texts, each followed by its padding, one after another: text i ends at ends[i], its ids at out_ends[i].
 
     Args:
         scanner: cuts the texts; below 0, there is one text, and `pieces` says where its pieces end.
         tables: of a workspace that no other thread uses meanwhile.
-        shift: of the merges.
         out: has room for an id per byte, and SLACK.
     """
-    t = tables
-    classes = Classes(array_at(t, 0, np.uint8), array_at(t, 1, np.uint16), array_at(t, 2, np.uint8))
-    offsets, counts, used = array_at(t, 8, np.int64), array_at(t, 9, np.int64), array_at(t, 11, np.int64)
-    whole = Words(
-        array_at(t, 6, np.uint32), array_at(t, 7, np.uint64), offsets, counts, array_at(t, 10, np.uint8), used
-    )
-    pairs, product, ids = array_at(t, 3, np.uint64), array_at(t, 4, np.uint32), array_at(t, 5, np.uint32)
-    merges = Merges(pairs, np.uint64(shift), product, ids, whole, array_at(t, 12, np.uint32))
-    short, middle, cached = array_at(t, 13, np.uint64), array_at(t, 14, np.uint64), array_at(t, 15, np.uint32)
-    scratch, symbols, ranks = array_at(t, 17, np.int64), array_at(t, 18, np.uint32), array_at(t, 19, np.int64)
-    cache = Cache(short, middle, cached, array_at(t, 16, np.int64), scratch, symbols, ranks)
+    classes, cache = classes_at(tables), cache_at(tables)
     place, start = 0, 0
     for i in range(len(ends)):
         end = get(ends, i)
@@ -201,7 +184,7 @@ def encode_documents(scanner, text, ends, pieces, tables, shift, out, out_ends):
             num_pieces = len(pieces)
             if scanner >= 0:
                 num_pieces = scan(scanner, text, start, end, classes, pieces)
-            place = encode_pieces(text, start, pieces, num_pieces, merges, cache, out, place)
+            place = encode_pieces(text, start, pieces, num_pieces, cache, tables, out, place)
             start = get(pieces, num_pieces - 1)
         put(out_ends, i, place)
         start = end + PADDING

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.tokenizers._native import allocating, get, inlined, native, put
-from zoo.tokenizers._words import Words, find, hash_bytes
 
 MAX_SYMBOLS = 2**21  # a pair and its rank share 64 bits: 21, 21 and 22
 LONG_BYTES = 96  # from here on merge_long is quicker
 _RANK_BITS, _SYMBOL_BITS = np.uint64(22), np.uint64(21)
-_RANK_MASK = np.int64(2**22 - 1)
+_RANK_MASK = np.uint64(2**22 - 1)
+_PLACE_BITS, _PLACE_MASK = np.uint64(7), np.uint64(2**7 - 1)  # of a piece shorter than LONG_BYTES
+_NO_KEY = np.uint32(2**32 - 1)
+_LAST_KEY = np.uint32(2**29 - 1)  # of a pair that merges: a rank and a place
 _NO_RANK = np.int64(2**22)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hash
 
@@ -26,74 +28,104 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multipli
 class Merges(NamedTuple):
     """What training learned, as compiled code reads it."""
 
+    byte_pairs: NDArray[np.uint32]  # [65536]: of left << 8 | right, the rank + 1; 0 where they never merge
     pairs: NDArray[np.uint64]  # open addressing by pair: left << 43 | right << 22 | rank + 1; 0 is empty
-    shift: np.uint64  # a hash's bits to the right of those that say the slot
     product: NDArray[np.uint32]  # [ranks]: the symbol that a merge makes
     ids: NDArray[np.uint32]  # [symbols]: the id of each
-    whole: Words  # words that are a token though merging does not make it, ...
-    whole_ids: NDArray[np.uint32]  # ... with their ids
 
 
 @allocating
-def pair_table(left, right, rank):
-    """(`Merges.pairs`, `Merges.shift`) of the pairs left[i], right[i] with rank[i]; the first of equal pairs counts."""
+def pair_tables(left, right, rank):
+    """(`Merges.byte_pairs`, `Merges.pairs`) of the pairs left[i], right[i] with rank[i]; the first of equal pairs
+    counts."""
     bits = 8
-    while 1 << bits < 2 * len(left):
+    while 1 << bits < 4 * len(left):
         bits += 1
-    table, shift = np.zeros(1 << bits, dtype=np.uint64), np.uint64(64 - bits)
+    byte_pairs, table = np.zeros(1 << 16, dtype=np.uint32), np.zeros(1 << bits, dtype=np.uint64)
     for i in range(len(left)):
         key = np.uint64(left[i]) << _SYMBOL_BITS | np.uint64(right[i])
-        slot = np.int64(key * _SPREAD >> shift)
+        slot = first_slot(table, key)
         while table[slot] != 0 and table[slot] >> _RANK_BITS != key:
             slot = slot + 1 & len(table) - 1
         if table[slot] == 0:
             table[slot] = key << _RANK_BITS | np.uint64(rank[i] + 1)
-    return table, shift
+            if left[i] < 256 and right[i] < 256:
+                byte_pairs[left[i] << 8 | right[i]] = rank[i] + 1
+    return byte_pairs, table
+
+
+@inlined
+def first_slot(pairs, key):
+    """Where a pair stands, if no other was there before."""
+    return np.int64(key * _SPREAD >> np.uint64(32)) & len(pairs) - 1
+
+
+@inlined
+def rank_after(merges, left, right):
+    """Rank + 1 of a pair of symbols, 0 where it never merges."""
+    key = np.uint64(left) << _SYMBOL_BITS | np.uint64(right)
+    slot = first_slot(merges.pairs, key)
+    entry = get(merges.pairs, slot)
+    while (entry >> _RANK_BITS != key) & (entry != 0):
+        slot = slot + 1 & len(merges.pairs) - 1
+        entry = get(merges.pairs, slot)
+    return entry & _RANK_MASK
 
 
 @inlined
 def rank_of(merges, left, right):
     """Rank of a pair of symbols, _NO_RANK where it never merges."""
-    key = np.uint64(left) << _SYMBOL_BITS | np.uint64(right)
-    slot = np.int64(key * _SPREAD >> merges.shift)
-    while True:
-        entry = get(merges.pairs, slot)
-        if entry == 0:
-            return _NO_RANK
-        if entry >> _RANK_BITS == key:
-            return (np.int64(entry) & _RANK_MASK) - 1
-        slot = slot + 1 & len(merges.pairs) - 1
+    after = np.int64(rank_after(merges, left, right))
+    return after - 1 if after else _NO_RANK
+
+
+@inlined
+def key_of(after, place):
+    """What orders the pairs of a piece: by rank, then by place. Rank + 1 of 0 wraps around, past all that merge."""
+    return np.uint32((np.uint64(after) - np.uint64(1)) << _PLACE_BITS | np.uint64(place))
 
 
 @native
 def merge_short(text, start, end, merges, scratch, out, place):
     """Ids of text[start:end], shorter than LONG_BYTES, to out[place:]; returns where they end. `scratch` has room for
-    LONG_BYTES `symbols` and `ranks`."""
+    LONG_BYTES `symbols`, `keys`, and places `before` and `after` each: symbols form a linked list."""
     length = end - start
-    symbols, ranks = scratch.symbols, scratch.ranks
+    symbols, keys, before, after = scratch.symbols, scratch.keys, scratch.before, scratch.after
+    left = np.int64(get(text, start))
     for i in range(length):
-        put(symbols, i, np.uint32(get(text, start + i)))
-    for i in range(length - 1):
-        put(ranks, i, rank_of(merges, get(symbols, i), get(symbols, i + 1)))
-    while length > 1:
-        best, at = _NO_RANK, 0
+        put(symbols, i, np.uint32(left))
+        put(before, i, i - 1)
+        put(after, i, i + 1)
+        right = np.int64(get(text, start + i + 1))  # behind the last it is of no matter
+        put(keys, i, key_of(get(merges.byte_pairs, left << 8 | right), i))
+        left = right
+    put(keys, length - 1, _NO_KEY)
+    while True:
+        best = _NO_KEY
         for i in range(length - 1):
-            if get(ranks, i) < best:
-                best, at = get(ranks, i), i
-        if best == _NO_RANK:
+            best = min(best, get(keys, i))
+        if best > _LAST_KEY:
             break
-        length -= 1
-        put(symbols, at, get(merges.product, best))
-        for i in range(at + 1, length):
-            put(symbols, i, get(symbols, i + 1))
-            put(ranks, i, get(ranks, i + 1))
-        if at:
-            put(ranks, at - 1, rank_of(merges, get(symbols, at - 1), get(symbols, at)))
-        if at + 1 < length:
-            put(ranks, at, rank_of(merges, get(symbols, at), get(symbols, at + 1)))
-    for i in range(length):
-        put(out, place + i, get(merges.ids, np.int64(get(symbols, i))))
-    return place + length
+        at = np.int64(np.uint64(best) & _PLACE_MASK)
+        symbol = get(merges.product, np.int64(np.uint64(best) >> _PLACE_BITS))
+        put(symbols, at, symbol)
+        gone = get(after, at)
+        following = get(after, gone)
+        put(after, at, following)
+        put(keys, gone, _NO_KEY)
+        put(keys, at, _NO_KEY)
+        if following < length:
+            put(before, following, at)
+            put(keys, at, key_of(rank_after(merges, symbol, get(symbols, following)), at))
+        previous = get(before, at)
+        if previous >= 0:
+            put(keys, previous, key_of(rank_after(merges, get(symbols, previous), symbol), previous))
+    at = 0
+    while at < length:
+        put(out, place, get(merges.ids, np.int64(get(symbols, at))))
+        place += 1
+        at = get(after, at)
+    return place
 
 
 @allocating
@@ -171,13 +203,7 @@ def heap_pop(heap, size):
 
 @native
 def merge_piece(text, start, end, merges, scratch, out, place):
-    """Ids of one piece, without the cache."""
-    if len(merges.whole_ids):
-        slot = find(merges.whole, text, start, end, hash_bytes(text, start, end))
-        index = np.int64(merges.whole.slots[slot]) - 1
-        if index >= 0:
-            put(out, place, merges.whole_ids[index])
-            return place + 1
+    """Ids of text[start:end], to out[place:]; returns where they end."""
     if end - start < LONG_BYTES:
         return merge_short(text, start, end, merges, scratch, out, place)
     return merge_long(text, start, end, merges, out, place)

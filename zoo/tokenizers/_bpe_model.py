@@ -10,18 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.tokenizers._bpe_encode import (
-    SLACK,
-    Workspace,
-    encode_documents,
-    new_workspace,
-)
-from zoo.tokenizers._bpe_merge import MAX_SYMBOLS, Merges, pair_table
+from zoo.tokenizers._bpe_encode import SLACK, Workspace, encode_documents, new_workspace
+from zoo.tokenizers._bpe_merge import MAX_SYMBOLS, Merges, pair_tables
 from zoo.tokenizers._characters import PADDING, class_tables, padded
 from zoo.tokenizers._decode import Vocabulary, decode
 from zoo.tokenizers._pretokens import Pretokens
 from zoo.tokenizers._text import checked_ids, utf8
-from zoo.tokenizers._words import WordCounter, Words
+from zoo.tokenizers._word_ids import whole_words
 
 _BATCH_BYTES = 2**20  # texts that go through compiled code in one call
 
@@ -60,16 +55,13 @@ class BPEModel:
             raise ValueError(f"{max(len(tokens), len(products)):,} tokens: expected at most {MAX_SYMBOLS:,}")
         self.pretokens, self.tokens, self.special_ids = pretokens, list(tokens), dict(special_ids)
         self.ids = np.asarray(ids, dtype=np.uint32)
-        pairs, shift = pair_table(left, right, ranks)
-        self._merges = Merges(pairs, shift, np.asarray(products, np.uint32), self.ids, *_whole({}))
+        self._merges = Merges(*pair_tables(left, right, ranks), np.asarray(products, np.uint32), self.ids)
         self.vocabulary = Vocabulary.of(
             [*zip(self.ids.tolist(), self.tokens, strict=True)]
             + [(i, special.encode()) for special, i in self.special_ids.items()]
         )
-        self._scanner, self._shift = pretokens.scanner, int(shift)
-        self._workspaces: list[Workspace] = []
-        if whole:
-            self.take_whole(whole)
+        self._scanner = pretokens.scanner
+        self.take_whole(whole or {})
 
     @property
     def vocab_size(self) -> int:
@@ -78,8 +70,8 @@ class BPEModel:
 
     def take_whole(self, words: Mapping[bytes, int]) -> None:
         """Words that are a token as they stand, with their ids; others than these are no longer."""
-        table, ids = _whole(words)
-        self._merges, self._workspaces = self._merges._replace(whole=table, whole_ids=ids), []
+        self._whole = whole_words(words)
+        self._workspaces: list[Workspace] = []
 
     def encode_pieces(self, pieces: Sequence[bytes]) -> NDArray[np.uint32]:
         """Ids of pieces of text that no merge crosses, one after the other."""
@@ -136,9 +128,9 @@ class BPEModel:
         try:
             workspace = self._workspaces.pop()  # no other thread has it
         except IndexError:
-            workspace = new_workspace(class_tables(), self._merges)
-        scanner, scratch = (self._scanner, workspace.cache.pieces) if pieces is None else (-1, pieces)
-        encode_documents(scanner, buffer, ends, scratch, workspace.tables, self._shift, out, out_ends)
+            workspace = new_workspace(class_tables(), self._merges, self._whole)
+        scanner, pieces = (self._scanner, workspace.scratch.pieces) if pieces is None else (-1, pieces)
+        encode_documents(scanner, buffer, ends, pieces, workspace.tables, out, out_ends)
         self._workspaces.append(workspace)
         if len(texts) == 1:
             return [out[: out_ends[0]].copy()]
@@ -146,12 +138,6 @@ class BPEModel:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_workspaces": []}
-
-
-def _whole(words: Mapping[bytes, int]) -> tuple[Words, NDArray[np.uint32]]:
-    counter, joined = WordCounter(), padded([b"".join(words)])[0]
-    counter.add(joined, 0, np.cumsum([len(word) for word in words], dtype=np.int64))
-    return counter.words, np.array(list(words.values()), dtype=np.uint32)
 
 
 def _groups(texts: Sequence[str]) -> list[list[str]]:

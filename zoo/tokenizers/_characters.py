@@ -17,7 +17,7 @@ from zoo.tokenizers._native import get, inlined, load8, native, trailing_zeros
 from zoo.tokenizers._unicode import LETTER, MARK, NUMBER, OTHER, SPACE, UPPER, blocks, classes
 
 PADDING = 32  # bytes that may be read behind a text
-_PADDING = bytes(PADDING)
+_PADDING = bytearray(PADDING)
 _NO_ASCII = 7  # the class table's entry of bytes from 128 on: look the character up
 
 _TOP_BITS = np.uint64(0x8080808080808080)
@@ -45,11 +45,10 @@ def class_tables() -> Classes:
 
 def padded(texts: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Texts one after another, each with its padding, and where each ends."""
+    buffer = np.frombuffer(_PADDING.join((*texts, b"")), dtype=np.uint8)
     if len(texts) == 1:  # one text is the usual case, and short ones are many
-        return np.frombuffer(bytearray(texts[0] + _PADDING), dtype=np.uint8), np.array([len(texts[0])])
-    joined = _PADDING.join((*texts, b""))
-    ends = np.cumsum([len(text) + PADDING for text in texts], dtype=np.int64) - PADDING
-    return np.frombuffer(bytearray(joined), dtype=np.uint8), ends
+        return buffer, np.array([len(texts[0])])
+    return buffer, np.cumsum([len(text) + PADDING for text in texts], dtype=np.int64) - PADDING
 
 
 @inlined

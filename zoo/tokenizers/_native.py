@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -148,3 +149,25 @@ def trailing_zeros(typingctx: Any, word: Any) -> Any:
         return builder.zext(builder.cttz(values[0], cgutils.false_bit), context.get_value_type(types.intp))
 
     return types.intp(types.uint64), codegen
+
+
+@intrinsic
+def bytes_within(typingctx: Any, array: Any, index: Any, fold: Any, low: Any, high: Any) -> Any:
+    """Of the 64 bytes from array[index] on, which lie between two values: a uint64 whose bit i says
+    low <= array[index + i] | fold <= high. One comparison of vectors, whatever the machine calls them."""
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        block = ir.VectorType(ir.IntType(8), 64)
+        pointer = _pointer(context, builder, signature.args[0], *values[:2])
+        loaded = builder.load(builder.bitcast(pointer, block.as_pointer()))
+        loaded.align = 1
+        none, first = ir.Constant(block, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
+        fold, low, high = (
+            builder.shuffle_vector(builder.insert_element(none, value, ir.IntType(32)(0)), none, first)
+            for value in values[2:]
+        )
+        offset = builder.sub(builder.or_(loaded, fold), low)  # below low it wraps around
+        within = builder.icmp_unsigned("<=", offset, builder.sub(high, low))
+        return builder.bitcast(within, context.get_value_type(types.uint64))
+
+    return types.uint64(array, types.intp, types.uint8, types.uint8, types.uint8), codegen
