@@ -1,12 +1,13 @@
 """How fast byte-pair encoding is beside `tiktoken` and `tokenizers`: same text, same vocabulary, same ids, in turn.
 
-python benchmarks/tokenizers.py                 # all of it, about ten minutes on one core
+python benchmarks/tokenizers.py                 # all of it, about six minutes
 python benchmarks/tokenizers.py --part train    # one part, printed and not written
 
-zoo keeps the words it has met. In every round it encodes the text with an instance that has met other documents of the
-same corpus but none of these, as in the midst of a long text; the rows "1 thread" and "2 threads" begin with nothing.
-Both kinds of answer are timed: arrays (`encode_to_numpy` of tiktoken, `encode_batch` of zoo) and lists of Python's
-numbers.
+zoo and `tokenizers` keep words that they have met. In every round zoo encodes the text with an instance that has met
+other documents of the same corpus but none of these, as in the midst of a long text, while `tokenizers` may keep what
+it has met of these; each encodes some other documents just before its clock runs. The rows "1 thread" and "2 threads"
+begin with nothing. Both kinds of answer are timed: arrays (`encode_to_numpy` of tiktoken, `encode_batch` of zoo) and
+lists of Python's numbers.
 """
 
 from __future__ import annotations
@@ -16,31 +17,24 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from _bpe_training import END, TRAINERS, VOCAB_SIZE, library
 from _results import spread, write
 
 sys.path.remove(str(Path(__file__).resolve().parent))  # this file bears the name of a peer
-ROUNDS = 5
-VOCAB_SIZE = 32_768
+ROUNDS = 7
 SAMPLE_BYTES = 4_000_000  # of a text that all three encode; `tokenizers` takes seconds for it
 STREAM_BYTES = 10**9
-END = "<|endoftext|>"
-
-
-def library(*, tests: bool) -> list[str]:
-    """Sources of the standard library, a document per module."""
-    from zoo.data import PythonDocs
-
-    return list(PythonDocs(kinds=["source"], include_tests=tests).documents())
+WARM_BYTES = 500_000  # of other documents, encoded before the clock runs
 
 
 def prose() -> list[str]:
@@ -67,11 +61,18 @@ def spread_over(texts: list[str], size: int) -> tuple[list[str], list[str]]:
     return texts[::step], [text for i, text in enumerate(texts) if i % step]
 
 
-def in_turn(work: dict[str, Callable[[], Any]], rounds: int = ROUNDS) -> dict[str, list[float]]:
-    """Seconds of each, one after another in every round, so that a slow spell of the machine hits all alike."""
+Work = Callable[[], Any]
+
+
+def in_turn(work: dict[str, Work | tuple[Work, Work]], rounds: int = ROUNDS) -> dict[str, list[float]]:
+    """Seconds of each, one after another in every round, so that a slow spell of the machine hits all alike. Of two,
+    the first comes before the clock runs."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):
         for name, run in work.items():
+            if isinstance(run, tuple):
+                prepare, run = run
+                prepare()
             began = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - began)
@@ -118,36 +119,34 @@ def fresh(tokenizer: Any, met: Sequence[str] = ()) -> Any:
 def encoding(tokenizer: Any) -> list[dict[str, Any]]:
     theirs, hugging_face = peers(tokenizer)
     rows = []
-    for name, texts in (("standard-library source", library(tests=False)), ("English prose", prose())):
-        texts, others = spread_over(texts, SAMPLE_BYTES)
+    for name, corpus in (("standard-library source", library(tests=False)), ("English prose", prose())):
+        texts, others = spread_over(corpus, SAMPLE_BYTES)
+        some, _ = spread_over(others, WARM_BYTES)
         ids = [array.tolist() for array in tokenizer.encode_batch(texts)]
         assert ids == [theirs.encode_ordinary(text) for text in texts]
         assert ids == [encoding.ids for encoding in hugging_face.encode_batch_fast(texts, add_special_tokens=False)]
-        copies = iter([fresh(tokenizer, others) for _ in range(2 * ROUNDS)])
+        of_zoo: list[Any] = []
 
-        def zoo_arrays(texts: list[str] = texts, copies: Iterator[Any] = copies) -> None:
-            next(copies).encode_batch(texts)
+        def meet(of_zoo: list[Any] = of_zoo, others: list[str] = others) -> None:
+            of_zoo[:] = [fresh(tokenizer, others)]
 
-        def zoo_lists(texts: list[str] = texts, copies: Iterator[Any] = copies) -> None:
-            encode = next(copies).encode_ordinary
-            [encode(text) for text in texts]
-
-        def tiktoken_arrays(texts: list[str] = texts) -> None:
-            [theirs.encode_to_numpy(text, disallowed_special=()) for text in texts]
-
-        def tiktoken_lists(texts: list[str] = texts) -> None:
-            [theirs.encode_ordinary(text) for text in texts]
-
-        def hugging_face_lists(texts: list[str] = texts) -> None:
-            [found.ids for found in hugging_face.encode_batch_fast(texts, add_special_tokens=False)]
-
+        encoders: dict[str, tuple[Callable[[list[str]], Any], Work | None]] = {
+            "zoo, arrays": (lambda texts, of_zoo=of_zoo: of_zoo[0].encode_batch(texts), meet),
+            "zoo, lists": (lambda texts, of_zoo=of_zoo: [of_zoo[0].encode_ordinary(text) for text in texts], meet),
+            "tiktoken, arrays": (
+                lambda texts: [theirs.encode_to_numpy(text, disallowed_special=()) for text in texts],
+                None,
+            ),
+            "tiktoken, lists": (lambda texts: [theirs.encode_ordinary(text) for text in texts], None),
+            "tokenizers, lists": (
+                lambda texts: [e.ids for e in hugging_face.encode_batch_fast(texts, add_special_tokens=False)],
+                None,
+            ),
+        }
         seconds = in_turn(
             {
-                "zoo, arrays": zoo_arrays,
-                "zoo, lists": zoo_lists,
-                "tiktoken, arrays": tiktoken_arrays,
-                "tiktoken, lists": tiktoken_lists,
-                "tokenizers, lists": hugging_face_lists,
+                name: (meeting or partial(encode, some), partial(encode, texts))
+                for name, (encode, meeting) in encoders.items()
             }
         )
         rows.append(row(f"encode {name}", texts, seconds, tokens=sum(map(len, ids))))
@@ -199,68 +198,31 @@ def decoding(tokenizer: Any) -> list[dict[str, Any]]:
 def threads(tokenizer: Any) -> list[dict[str, Any]]:
     """The only part on two cores."""
     texts = library(tests=True)
-    copies = iter([fresh(tokenizer) for _ in range(2 * ROUNDS)])
+    copy: list[Any] = []
+
+    def begin() -> None:
+        copy[:] = [fresh(tokenizer)]
+
     seconds = in_turn(
         {
-            "1 thread": lambda: next(copies).encode_batch(texts),
-            "2 threads": lambda: next(copies).encode_batch(texts, num_threads=2),
+            "1 thread": (begin, lambda: copy[0].encode_batch(texts)),
+            "2 threads": (begin, lambda: copy[0].encode_batch(texts, num_threads=2)),
         }
     )
     return [row("encode over documents", texts, seconds)]
 
 
 def training() -> list[dict[str, Any]]:
-    """Each training in a process of its own, for its peak memory; in turn, as everything else."""
+    """In turn, as everything else; with the threads that each takes by default."""
     texts = library(tests=True)
-    found: dict[str, list[dict[str, float]]] = {"zoo": [], "tokenizers": []}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in TRAINERS}
     for _ in range(3):
         for name, results in found.items():
-            results.append(_child(f"train-{name}"))
+            results.append(_child("_bpe_training.py", name))
     result = row("train 32k merges", texts, {n: [r["seconds"] for r in results] for n, results in found.items()})
     result["peak_memory_bytes_over_text"] = {n: max(r["bytes"] for r in results) for n, results in found.items()}
     assert len({r["sha256"] for results in found.values() for r in results}) == 1, "not the same vocabulary"
     return [result]
-
-
-def train_one(name: str) -> dict[str, Any]:
-    texts = library(tests=True)
-    if name == "zoo":
-        from zoo.tokenizers import BPETokenizer
-
-        BPETokenizer(vocab_size=300).train(["compiled before the clock runs"])
-        tokenizer = BPETokenizer(vocab_size=VOCAB_SIZE, tie_break="huggingface")
-        base = _peak()
-        began = time.perf_counter()
-        tokenizer.train(texts)
-        seconds = time.perf_counter() - began
-        tokens = [a + b for a, b in tokenizer.merges]
-    else:
-        import tokenizers
-
-        theirs = tokenizers.Tokenizer(tokenizers.models.BPE())
-        theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-        trainer = tokenizers.trainers.BpeTrainer(
-            vocab_size=VOCAB_SIZE,
-            special_tokens=[END],
-            initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        base = _peak()
-        began = time.perf_counter()
-        theirs.train_from_iterator(texts, trainer)
-        seconds = time.perf_counter() - began
-        names = sorted(theirs.get_vocab().items(), key=lambda item: item[1])[257:]
-        alphabet = _alphabet()
-        tokens = [bytes(alphabet[char] for char in name) for name, _ in names]
-    digest = hashlib.sha256(b"\0".join(tokens)).hexdigest()
-    return {"seconds": seconds, "bytes": _peak() - base, "sha256": digest}
-
-
-def _alphabet() -> dict[str, int]:
-    from zoo.tokenizers._bpe_train import PRINTABLE
-
-    others = [byte for byte in range(256) if byte not in PRINTABLE]
-    return {chr(byte): byte for byte in PRINTABLE} | {chr(256 + i): byte for i, byte in enumerate(others)}
 
 
 def small_training() -> list[dict[str, Any]]:
@@ -317,7 +279,7 @@ def compilation() -> list[dict[str, Any]]:
     """First use ever, and first use in a process."""
     with tempfile.TemporaryDirectory() as folder:
         kept = {"NUMBA_CACHE_DIR": folder}
-        first, later = _child("first-use", **kept), _child("first-use", **kept)
+        first, later = _child("tokenizers.py", "--first-use", **kept), _child("tokenizers.py", "--first-use", **kept)
     return [
         {
             "work": "first use: train, encode, decode a line",
@@ -339,19 +301,10 @@ def first_use() -> dict[str, float]:
     return {"seconds": time.perf_counter() - began}
 
 
-def _child(part: str, **environment: str) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, __file__, "--child", part],
-        capture_output=True,
-        text=True,
-        env=os.environ | environment,
-        check=True,
-    )
+def _child(file: str, argument: str, **environment: str) -> dict[str, Any]:
+    command = [sys.executable, str(Path(__file__).with_name(file)), argument]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, check=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _resident() -> int:
@@ -394,10 +347,10 @@ def show(found: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--part", choices=PARTS, help="one part; nothing is written")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--first-use", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        print(json.dumps(first_use() if arguments.child == "first-use" else train_one(arguments.child[6:])))
+    if arguments.first_use:
+        print(json.dumps(first_use()))
         return
     rows, tokenizer, cores = [], None, os.sched_getaffinity(0)
     for part, (measure, takes_tokenizer, alone) in PARTS.items():

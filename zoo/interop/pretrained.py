@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from numpy.typing import NDArray
-
 from zoo.interop import rank_file, tokenizer_json, vocab_json
 from zoo.interop._reading import complaints_about, existing
 from zoo.interop._vocabulary import Vocabulary
 from zoo.interop.tokenizer_json import DEVIATIONS, Deviation
-from zoo.tokenizers.base import END_OF_TEXT, Ids, Tokenizer, checked_batch
+from zoo.tokenizers._byte_pairs import BytePairTokenizer
+from zoo.tokenizers.base import END_OF_TEXT
 from zoo.wording import listing, nearest
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ _FILE_OF = {"huggingface": "tokenizer.json", "gpt2": vocab_json.VOCAB}  # that a
 _SHOWN_SPECIALS = 8
 
 
-class PretrainedTokenizer(Tokenizer):
+class PretrainedTokenizer(BytePairTokenizer):
     """Byte-level byte-pair encoding with the vocabulary of a file; ids are those of the file, of which some may stand
     for nothing. `train` reads the file and leaves the texts unread; `save` keeps all of it, so that what was saved
     needs the file no more. `specials`, empty before, are then those of the file.
@@ -88,7 +87,6 @@ class PretrainedTokenizer(Tokenizer):
         self._end_of_text, self._encoding, self._pattern = end_of_text, encoding, pattern
         self._special_tokens, self._allow = special_tokens, tuple(allow)
         self._vocabulary: Vocabulary | None = None
-        self._model: BPEModel | None = None
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -105,17 +103,6 @@ class PretrainedTokenizer(Tokenizer):
     def pattern(self) -> str | None:
         """Name of a preset, an expression, or None."""
         return self.vocabulary.pattern
-
-    @property
-    def model(self) -> BPEModel:
-        """The vocabulary, ready to encode and decode.
-
-        Raises:
-            ValueError: the file has not been read yet.
-        """
-        if self._model is None:
-            self._model = self.vocabulary.model()
-        return self._model
 
     @property
     def vocab_size(self) -> int:
@@ -154,16 +141,6 @@ class PretrainedTokenizer(Tokenizer):
         with complaints_about(paths[0]):
             self._learn(vocabulary)
 
-    def encode_array(self, text: str) -> Ids:
-        return self.model.encode(text)
-
-    def encode_batch(self, texts: Sequence[str], *, num_threads: int = 1) -> list[Ids]:
-        """`encode_array` of each text, on `num_threads` threads."""
-        return self.model.encode_batch(checked_batch(texts, num_threads), num_threads)
-
-    def decode_bytes(self, ids: Sequence[int] | NDArray[Any]) -> bytes:
-        return self.model.decode(ids)
-
     def cut(self, text: str) -> int:
         return self.model.cut(text) if self._vocabulary else 0
 
@@ -181,6 +158,9 @@ class PretrainedTokenizer(Tokenizer):
             self._learn(Vocabulary.of_state(state))
         except ValueError as error:
             raise ValueError(f"the state is damaged: {error}") from None
+
+    def _build(self) -> BPEModel:
+        return self.vocabulary.model()
 
     def _learn(self, vocabulary: Vocabulary) -> None:
         specials = sorted(vocabulary.special_ids, key=vocabulary.special_ids.__getitem__)

@@ -28,6 +28,7 @@ from zoo.tokenizers._word_ids import (
 from zoo.tokenizers._words import Words, find, hash_bytes
 
 SLACK = 8  # ids that may be written behind the last
+_USUAL_IDS = 2**19
 
 
 class Scratch(NamedTuple):
@@ -45,6 +46,7 @@ class Workspace(NamedTuple):
 
     cache: Cache
     scratch: Scratch
+    ids: NDArray[np.uint32]  # of texts of usual size
     tables: NDArray[np.int64]
 
 
@@ -59,7 +61,7 @@ def new_workspace(classes: Classes, merges: Merges, whole: Whole) -> Workspace:
         np.zeros(LONG_BYTES, dtype=np.int64),
     )
     arrays = (*classes, *merges, whole.short, whole.middle, *whole.long, whole.ids, *cache, *scratch)
-    return Workspace(cache, scratch, addresses(*arrays))
+    return Workspace(cache, scratch, np.empty(_USUAL_IDS, dtype=np.uint32), addresses(*arrays))
 
 
 @inlined

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from zoo.tokenizers._pretokens import Pretokens
 from zoo.tokenizers._text import checked_ids, utf8
 from zoo.tokenizers._word_ids import whole_words
 
-_BATCH_BYTES = 2**20  # texts that go through compiled code in one call
+_BATCH_BYTES = 2**18  # texts that go through compiled code in one call
 
 
 class BPEModel:
@@ -55,7 +56,8 @@ class BPEModel:
             raise ValueError(f"{max(len(tokens), len(products)):,} tokens: expected at most {MAX_SYMBOLS:,}")
         self.pretokens, self.tokens, self.special_ids = pretokens, list(tokens), dict(special_ids)
         self.ids = np.asarray(ids, dtype=np.uint32)
-        self._merges = Merges(*pair_tables(left, right, ranks), np.asarray(products, np.uint32), self.ids)
+        byte_pairs, pairs = pair_tables(left, right, ranks)
+        self._merges = Merges(byte_pairs, pairs, np.asarray(products, np.uint32), self.ids)
         self.vocabulary = Vocabulary.of(
             [*zip(self.ids.tolist(), self.tokens, strict=True)]
             + [(i, special.encode()) for special, i in self.special_ids.items()]
@@ -124,17 +126,22 @@ class BPEModel:
     def _encode(self, texts: Sequence[bytes], pieces: NDArray[np.int64] | None) -> list[NDArray[np.uint32]]:
         """Ids of texts that the scanner cuts, or of one whose pieces end at `pieces`."""
         buffer, ends = padded(texts)
-        out, out_ends = np.empty(len(buffer) + SLACK, dtype=np.uint32), np.empty(len(texts), dtype=np.int64)
+        out_ends = np.empty(len(texts), dtype=np.int64)
         try:
             workspace = self._workspaces.pop()  # no other thread has it
         except IndexError:
             workspace = new_workspace(class_tables(), self._merges, self._whole)
         scanner, pieces = (self._scanner, workspace.scratch.pieces) if pieces is None else (-1, pieces)
+        out = workspace.ids  # new memory would cost more than its use
+        if len(out) < len(buffer) + SLACK:
+            out = np.empty(len(buffer) + SLACK, dtype=np.uint32)
         encode_documents(scanner, buffer, ends, pieces, workspace.tables, out, out_ends)
+        found = out[: out_ends[-1]].copy()
         self._workspaces.append(workspace)
         if len(texts) == 1:
-            return [out[: out_ends[0]].copy()]
-        return np.split(out[: out_ends[-1]].copy(), out_ends[:-1])
+            return [found]
+        places = [0, *out_ends.tolist()]
+        return [found[start:end] for start, end in pairwise(places)]
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_workspaces": []}

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.tokenizers._byte_pairs import BytePairTokenizer
 from zoo.tokenizers._pretokens import Pretokens
 from zoo.tokenizers._text import NUM_BYTES, documents, first_tokens
-from zoo.tokenizers.base import END_OF_TEXT, Ids, Tokenizer, checked_batch
+from zoo.tokenizers.base import END_OF_TEXT
 from zoo.wording import listing, nearest
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 TieBreak = Literal["first", "greatest", "huggingface"]
 
 
-class BPETokenizer(Tokenizer):
+class BPETokenizer(BytePairTokenizer):
     """Ids: the special tokens, the 256 bytes in order, then the merges by rank.
 
     Args:
@@ -69,7 +70,6 @@ class BPETokenizer(Tokenizer):
         self._pretokens = Pretokens(pattern)
         self._pairs: NDArray[np.int64] | None = None
         self._ran_out = False
-        self._model: BPEModel | None = None
 
     @property
     def pattern(self) -> str | None:
@@ -90,17 +90,6 @@ class BPETokenizer(Tokenizer):
         tokens = self.model.tokens
         return [(tokens[a], tokens[b]) for a, b in self._trained().tolist()]
 
-    @property
-    def model(self) -> BPEModel:
-        """The merges, ready to encode and decode.
-
-        Raises:
-            ValueError: the tokenizer is not trained.
-        """
-        if self._model is None:
-            self._model = self._build(self._trained())
-        return self._model
-
     def train(self, texts: Iterable[str]) -> None:
         """Learn the merges. Memory grows with the distinct pre-tokens, not with the text.
 
@@ -114,16 +103,6 @@ class BPETokenizer(Tokenizer):
         room = self.max_vocab_size - len(self.specials) - NUM_BYTES
         self._learn(train_merges(words, room, self.tie_break))
         self._ran_out = len(self._trained()) < room
-
-    def encode_array(self, text: str) -> Ids:
-        return self.model.encode(text)
-
-    def encode_batch(self, texts: Sequence[str], *, num_threads: int = 1) -> list[Ids]:
-        """`encode_array` of each text, on `num_threads` threads."""
-        return self.model.encode_batch(checked_batch(texts, num_threads), num_threads)
-
-    def decode_bytes(self, ids: Sequence[int] | NDArray[Any]) -> bytes:
-        return self.model.decode(ids)
 
     def cut(self, text: str) -> int:
         return self._pretokens.cut(text)
@@ -166,9 +145,10 @@ class BPETokenizer(Tokenizer):
     def _learn(self, pairs: NDArray[np.int64]) -> None:
         self._pairs, self._model = pairs, None
 
-    def _build(self, pairs: NDArray[np.int64]) -> BPEModel:
+    def _build(self) -> BPEModel:
         from zoo.tokenizers._bpe_model import BPEModel
 
+        pairs = self._trained()
         tokens, first_byte = first_tokens(()), len(self.specials)
         for a, b in pairs.tolist():
             tokens.append(tokens[a] + tokens[b])
