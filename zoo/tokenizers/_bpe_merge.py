@@ -39,7 +39,7 @@ def pair_tables(left, right, rank):
     """(`Merges.byte_pairs`, `Merges.pairs`) of the pairs left[i], right[i] with rank[i]; the first of equal pairs
     counts."""
     bits = 8
-    while 1 << bits < 4 * len(left):
+    while 1 << bits < 2 * len(left):
         bits += 1
     byte_pairs, table = np.zeros(1 << 16, dtype=np.uint32), np.zeros(1 << bits, dtype=np.uint64)
     for i in range(len(left)):

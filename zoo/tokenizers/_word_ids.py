@@ -58,7 +58,7 @@ def whole_words(words: Mapping[bytes, int]) -> Whole:
     """Table of words with the id of each."""
     lengths = np.array([len(word) for word in words], dtype=np.int64)
     short, middle = (
-        np.zeros(size << int(2 * np.count_nonzero(of_these)).bit_length(), dtype=np.uint64)
+        np.zeros(size << int(2 * np.count_nonzero(of_these) - 1).bit_length(), dtype=np.uint64)  # a half stays empty
         for size, of_these in (
             (4, lengths <= SHORT_BYTES),
             (8, (lengths > SHORT_BYTES) & (lengths <= MIDDLE_BYTES)),
