@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from zoo.callbacks.recorder import read_metrics
+from zoo.cli import main
 from zoo.files import write_atomically
 
 BASE = Path(__file__).parents[1] / "recipes" / "base.yaml"
@@ -18,11 +19,15 @@ BASE = Path(__file__).parents[1] / "recipes" / "base.yaml"
 
 def fit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "zoo", "fit", "tiny.yaml", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 @pytest.mark.slow
-def test_asked_again_unfinished_resumed_and_restarted(tmp_path: Path, tiny: dict[str, Any]) -> None:
+def test_asked_again_unfinished_resumed_and_restarted(
+    tmp_path: Path, tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command runs first in a process of its own, then in this one; each run that it starts has its own always."""
+    monkeypatch.chdir(tmp_path)
     lines = [f"base: {BASE}", *(f"{key}: {json.dumps(value)}" for key, value in tiny.items())]
     (tmp_path / "tiny.yaml").write_text("\n".join(lines) + "\n")
     first = fit(tmp_path)
@@ -31,22 +36,21 @@ def test_asked_again_unfinished_resumed_and_restarted(tmp_path: Path, tiny: dict
     (result,) = tmp_path.glob("runs/store/*/seed-0/result.json")
     written = result.read_text()
 
-    again = fit(tmp_path)
-    assert again.returncode == 0 and "done already; --restart would train it again" in again.stdout
+    assert main(["fit", "tiny.yaml"]) == 0
+    assert "done already; --restart would train it again" in capsys.readouterr().out
     assert result.read_text() == written
 
     result.unlink()  # as if it had been killed just before its end
-    refused = fit(tmp_path)
-    assert refused.returncode == 2 and not result.exists()
-    assert "holds an unfinished run: --resume goes on with it, --restart starts over" in refused.stderr
-    assert fit(tmp_path, "--resume").returncode == 0
+    assert main(["fit", "tiny.yaml"]) == 2 and not result.exists()
+    assert "holds an unfinished run: --resume goes on with it, --restart starts over" in capsys.readouterr().err
+    assert main(["fit", "tiny.yaml", "--resume"]) == 0
     score = "validation_bits_per_byte"
     resumed = json.loads(result.read_text())
     assert resumed[score] == json.loads(written)[score] and resumed["num_steps"] == 60
     assert resumed["tokens_per_second"] == json.loads(written)["tokens_per_second"], "rates survive too"
 
     rows = [row["loss"] for row in read_metrics(result.parent / "metrics.csv")]
-    assert fit(tmp_path, "--restart").returncode == 0
+    assert main(["fit", "tiny.yaml", "--restart"]) == 0
     assert [row["loss"] for row in read_metrics(result.parent / "metrics.csv")] == rows
     assert json.loads(result.read_text())[score] == json.loads(written)[score]
 

@@ -35,22 +35,22 @@ def mixture(corpus: Path, tmp_path: Path) -> dict[str, Any]:
 
 def test_windows_without_a_mask_need_no_note(tiny: dict[str, Any]) -> None:
     run = prepared(tiny)
-    assert run.cost_notes == [] and run.work.tokens == 4 * 32
+    assert run.cost_notes == [] and run.work.tokens == 16 * 32
     assert run.work.text_bytes == run.work.tokens * run.store.bytes_per_token
 
 
 def test_packed_steps_count_targets_as_tokens_and_padding_in_flops(tiny: dict[str, Any]) -> None:
-    plain = prepared(tiny, data__seq_len=1500, budget={"tokens": 1e6})
-    run = prepared(tiny, data__seq_len=1500, data__packing="best_fit", budget={"tokens": 1e6})
-    batches = TrainBatches(run.store, seed=0, seq_len=1500, batch_size=4, packing="best_fit")
+    plain = prepared(tiny, data__seq_len=1500, budget={"tokens": 4e6})
+    run = prepared(tiny, data__seq_len=1500, data__packing="best_fit", budget={"tokens": 4e6})
+    batches = TrainBatches(run.store, seed=0, seq_len=1500, batch_size=16, packing="best_fit")
     rows = batches.sources["TextFiles"].rows_per_epoch
     mean = np.mean([batches.num_targets(i) for i in range(rows)])  # batch_size whole epochs
-    assert run.work.tokens == round(mean) < plain.work.tokens == 6000
+    assert run.work.tokens == round(mean) < plain.work.tokens == 24_000
     assert run.work.training_flops == plain.work.training_flops
-    assert run.num_steps == 1_000_000 // run.work.tokens > plain.num_steps  # type: ignore[operator]
+    assert run.num_steps == 4_000_000 // run.work.tokens > plain.num_steps  # type: ignore[operator]
     (note,) = run.cost_notes
     assert note == (
-        f"packing best_fit: {mean / 6000:.2%} of the positions are targets; FLOPs count the padding too, tokens and "
+        f"packing best_fit: {mean / 24_000:.2%} of the positions are targets; FLOPs count the padding too, tokens and "
         "bytes do not, and their counts are means over an epoch"
     )
 
@@ -62,13 +62,13 @@ def test_a_mask_says_what_its_flops_are(tiny: dict[str, Any]) -> None:
 
 
 def test_a_mixture_says_how_often_it_reads_each_source(tiny: dict[str, Any], mixture: dict[str, Any]) -> None:
-    run = prepared(tiny, data__corpus=mixture, budget={"tokens": 4 * 32 * 1000})
+    run = prepared(tiny, data__corpus=mixture, budget={"tokens": 16 * 32 * 1000})
     (note,) = run.cost_notes
     match = re.fullmatch(r"mixture: the run reads large (\d+\.\d\d) times, small (\d+\.\d\d) times", note)
     assert match
     sizes = {source.name: source.stop - source.start for source in run.store.sources}
     for times, name, share in zip(match.groups(), ("large", "small"), (0.25, 0.75), strict=True):
-        assert float(times) == pytest.approx(share * 4 * 32 * 1000 / sizes[name], abs=0.006)
+        assert float(times) == pytest.approx(share * 16 * 32 * 1000 / sizes[name], abs=0.006)
 
 
 def test_a_row_longer_than_the_text_is_a_line(tiny: dict[str, Any], mixture: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ def test_a_masked_mixture_trains_and_is_scored(
     tiny: dict[str, Any], mixture: dict[str, Any], tmp_path: Path, packing: str
 ) -> None:
     options = {"data__packing": packing, "data__document_mask": True, "trainer__accumulate": 2}
-    run = prepared(tiny, data__corpus=mixture, budget={"tokens": 4 * 32 * 30}, **options)
+    run = prepared(tiny, data__corpus=mixture, budget={"tokens": 16 * 32 * 30}, **options)
     result = train(run, tmp_path)
     assert result["status"] == "ok" and result["num_steps"] == run.num_steps
     assert result["validation_bits_per_byte"] < 6.5  # 8 bits a byte before training, ln 257 / ln 2

@@ -71,12 +71,13 @@ def long_enough(tiny: dict[str, Any]) -> dict[str, Any]:
     """Steps slow enough, and checkpoints large enough, that a kill lands where it is aimed."""
     return tiny | {
         "model.d_model": 128,
-        "model.num_layers": 3,
+        "model.num_layers": 2,
+        "data.batch_size": 8,
         "model.block.dropout": 0.1,
         "trainer.checkpoint_every": 7,
         "trainer.validate_every": 10,
         "trainer.accumulate": 2,
-        "budget": {"tokens": 4 * 32 * 63},  # the last step is neither a validation's nor a checkpoint's
+        "budget": {"tokens": 8 * 32 * 63},  # the last step is neither a validation's nor a checkpoint's
     }
 
 
@@ -121,7 +122,7 @@ def test_a_run_says_what_it_did(tiny: dict[str, Any], tmp_path: Path) -> None:
     result = run(folder)
     assert result == read_result(folder)
     assert result["status"] == "ok" and result["seed"] == 3
-    assert result["num_steps"] == 60 and result["tokens"] == 60 * 4 * 32
+    assert result["num_steps"] == 60 and result["tokens"] == 60 * 16 * 32
     bytes_per_token = prepared.store.num_bytes("train") / prepared.store.num_tokens("train")
     assert result["text_bytes"] == pytest.approx(result["tokens"] * bytes_per_token)
     assert result["flops"] == 60 * prepared.work.flops == result["training_flops"] + result["optimizer_flops"]

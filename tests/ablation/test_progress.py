@@ -95,14 +95,14 @@ def test_what_was_done_before_counts_as_done(runs: list[Cell]) -> None:
 
 def test_a_long_run_is_heard_of_now_and_then(runs: list[Cell]) -> None:
     out = io.StringIO()
-    folder = runs[0][2]
+    folder, began = runs[0][2], time.monotonic()
     with Progress(runs, stream=out, line_seconds=0.3) as display:
         display.update(Event("started", folder))
         training(folder)
         time.sleep(0.9)
     lines = out.getvalue().splitlines()[1:]
     assert set(lines) == {"full seed 0: step 412/1000, loss 2.312 nats per token, 1 min 23 s left"}
-    assert 1 <= len(lines) <= 3
+    assert 1 <= len(lines) <= (time.monotonic() - began) / 0.3
 
 
 def test_ticks_within_the_interval_say_nothing(runs: list[Cell]) -> None:
@@ -162,8 +162,9 @@ def test_a_terminal_is_drawn_while_the_runs_run(runs: list[Cell]) -> None:
     with Progress(runs, stream=out) as display:
         display.update(Event("started", runs[0][2]))
         training(runs[0][2])
-        time.sleep(0.6)
-        seen = out.getvalue()
+        deadline = time.monotonic() + 60
+        while "412/1000" not in (seen := out.getvalue()) and time.monotonic() < deadline:
+            time.sleep(0.05)
         write(runs[0][2], "result.json", status="ok", validation_bits_per_byte=2.25)
         display.update(Event("finished", runs[0][2]))
     assert "412/1000" in seen and "started" not in seen

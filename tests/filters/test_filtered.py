@@ -157,6 +157,7 @@ def test_an_option_without_a_lasting_form_cannot_name_a_store() -> None:
 
 def test_a_store_is_of_what_the_filters_leave(tiny: dict[str, Any], tmp_path: Path) -> None:
     quiet = {"class_path": "GopherQuality", "init_args": {"min_words": 100, "min_mean_word_length": 1}}
+    tiny |= {"data.split": [0.8, 0.1, 0.1]}  # enough of each is left
     whole, filtered = (load_recipe(BASE, tiny | {"data.filters": given}) for given in ([], [quiet]))
     all_of_it, left = open_store(whole), open_store(filtered)
     assert all_of_it.fingerprint != left.fingerprint

@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.component import Component, Cost
 
@@ -76,6 +75,8 @@ def count_flops(run: Callable[[], object]) -> int:
 
     The plain SDPA kernel is forced: the CPU's fused one escapes the counter, the GPU's count its recomputation.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # here, as it imports triton, and a planner counts nothing
+
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         run()
     return counter.get_total_flops()

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
+import zoo.tokenizers._byte_pairs as byte_pairs
 from zoo.interop import rank_file, tokenizer_json, vocab_json
 from zoo.interop._reading import complaints_about, existing
 from zoo.interop._vocabulary import Vocabulary
 from zoo.interop.tokenizer_json import DEVIATIONS, Deviation
-from zoo.tokenizers._byte_pairs import BytePairTokenizer
 from zoo.tokenizers.base import END_OF_TEXT
 from zoo.wording import listing, nearest
-
-if TYPE_CHECKING:
-    from zoo.tokenizers._bpe_model import BPEModel
 
 Format = Literal["huggingface", "tiktoken", "gpt2"]
 _OPTIONS: dict[str, set[str]] = {  # that a format has a use for
@@ -31,7 +28,7 @@ _FILE_OF = {"huggingface": "tokenizer.json", "gpt2": vocab_json.VOCAB}  # that a
 _SHOWN_SPECIALS = 8
 
 
-class PretrainedTokenizer(BytePairTokenizer):
+class PretrainedTokenizer(byte_pairs.BytePairTokenizer):
     """Byte-level byte-pair encoding with the vocabulary of a file; ids are those of the file, of which some may stand
     for nothing. `train` reads the file and leaves the texts unread; `save` keeps all of it, so that what was saved
     needs the file no more. `specials`, empty before, are then those of the file.
@@ -159,7 +156,7 @@ class PretrainedTokenizer(BytePairTokenizer):
         except ValueError as error:
             raise ValueError(f"the state is damaged: {error}") from None
 
-    def _build(self) -> BPEModel:
+    def _build(self) -> byte_pairs.BPEModel:
         return self.vocabulary.model()
 
     def _learn(self, vocabulary: Vocabulary) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Protocol
@@ -12,6 +13,10 @@ from torch import Tensor, nn
 from zoo.component import ROLE_KINDS, RoleKind, iter_parameters
 
 DECAY_ROLES: frozenset[RoleKind] = frozenset({"matrix", "residual_out", "head"})  # never gains, biases, scalars
+
+# torch hides this method from torch.compile, by a wrapper whose first call imports all of torch._dynamo. That takes
+# seconds, and a planner makes an optimizer for every arm and compiles nothing.
+_add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
 
 
 class Optimizer(torch.optim.Optimizer, ABC):
@@ -28,7 +33,7 @@ class Optimizer(torch.optim.Optimizer, ABC):
         Raises:
             ValueError: a parameter is not of a real floating-point type.
         """
-        super().add_param_group(param_group)
+        _add_param_group(self, param_group)
         for parameter in self.param_groups[-1]["params"]:
             if not parameter.is_floating_point():
                 raise ValueError(f"a parameter is of {parameter.dtype}: expected a real floating-point type")

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 
-if TYPE_CHECKING:  # importing Lightning costs seconds; a planner never needs it
+# Importing Lightning costs seconds, and a planner never needs it. Only here: jsonargparse runs such a block of the file
+# of every class that a recipe names, so a variant has none and says `base.LightningPrecision`.
+if TYPE_CHECKING:
     from lightning.pytorch.plugins.precision import Precision as LightningPrecision
 
 MatmulPrecision = Literal["highest", "high", "medium"]

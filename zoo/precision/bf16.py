@@ -7,14 +7,12 @@ Micikevicius et al. 2017 (Mixed Precision Training, arXiv 1710.03740); bfloat16 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 
+import zoo.precision.base as base
 from zoo.precision.base import Precision
-
-if TYPE_CHECKING:
-    from lightning.pytorch.plugins.precision import Precision as LightningPrecision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +24,7 @@ class BF16Mixed(Precision):
     gradient_bytes: ClassVar[int] = 4
     state_dtype: ClassVar[torch.dtype] = torch.float32
 
-    def plugin(self) -> LightningPrecision:
+    def plugin(self) -> base.LightningPrecision:
         from zoo.precision._plugins import BF16MixedPlugin
 
         return BF16MixedPlugin()

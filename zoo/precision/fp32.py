@@ -7,14 +7,12 @@ NVIDIA 2020, A100 whitepaper) and "medium" in TF32 or bfloat16: faster, and anot
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, get_args
+from typing import ClassVar, get_args
 
 import torch
 
+import zoo.precision.base as base
 from zoo.precision.base import MatmulPrecision, Precision
-
-if TYPE_CHECKING:
-    from lightning.pytorch.plugins.precision import Precision as LightningPrecision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class FP32(Precision):
         if self.matmul not in get_args(MatmulPrecision):
             raise ValueError(f"matmul={self.matmul!r} must be 'highest', 'high' or 'medium'")
 
-    def plugin(self) -> LightningPrecision:
+    def plugin(self) -> base.LightningPrecision:
         from zoo.precision._plugins import Float32Plugin
 
         return Float32Plugin(matmul=self.matmul)

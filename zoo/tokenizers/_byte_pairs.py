@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from zoo.tokenizers.base import Ids, Tokenizer, checked_batch
 
+# numba costs half a second, which a planner saves. Only here: jsonargparse runs such a block of the file of every class
+# that a recipe names, so a variant has none and says `byte_pairs.BPEModel`.
 if TYPE_CHECKING:
     from zoo.tokenizers._bpe_model import BPEModel
 

@@ -12,24 +12,21 @@ This file is the tokenizer as a user sees it; `_bpe_train.py` learns merges, `_b
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.tokenizers._byte_pairs import BytePairTokenizer
+import zoo.tokenizers._byte_pairs as byte_pairs
 from zoo.tokenizers._pretokens import Pretokens
 from zoo.tokenizers._text import NUM_BYTES, documents, first_tokens
 from zoo.tokenizers.base import END_OF_TEXT
 from zoo.wording import listing, nearest
 
-if TYPE_CHECKING:
-    from zoo.tokenizers._bpe_model import BPEModel
-
 TieBreak = Literal["first", "greatest", "huggingface"]
 
 
-class BPETokenizer(BytePairTokenizer):
+class BPETokenizer(byte_pairs.BytePairTokenizer):
     """Ids: the special tokens, the 256 bytes in order, then the merges by rank.
 
     Args:
@@ -145,7 +142,7 @@ class BPETokenizer(BytePairTokenizer):
     def _learn(self, pairs: NDArray[np.int64]) -> None:
         self._pairs, self._model = pairs, None
 
-    def _build(self) -> BPEModel:
+    def _build(self) -> byte_pairs.BPEModel:
         from zoo.tokenizers._bpe_model import BPEModel
 
         pairs = self._trained()
