@@ -1,4 +1,4 @@
-"""Texts to ids, compiled: words that were met before or are a token are looked up, others are merged."""
+"""Texts to ids, compiled: words that are a token or were met before are looked up, others are merged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from zoo.tokenizers._word_ids import (
 from zoo.tokenizers._words import Words, find, hash_bytes
 
 SLACK = 8  # ids that may be written behind the last
-_USUAL_IDS = 2**19
+_USUAL_IDS = 2**21
 
 
 class Scratch(NamedTuple):
@@ -51,8 +51,8 @@ class Workspace(NamedTuple):
 
 
 def new_workspace(classes: Classes, merges: Merges, whole: Whole) -> Workspace:
-    """An empty cache beside the tables that all threads share."""
-    cache = new_cache()
+    """A cache that has met nothing, beside the tables that all threads share."""
+    cache = new_cache(whole)
     scratch = Scratch(
         np.zeros(1024, dtype=np.int64),
         np.zeros(LONG_BYTES, dtype=np.uint32),
@@ -60,7 +60,7 @@ def new_workspace(classes: Classes, merges: Merges, whole: Whole) -> Workspace:
         np.zeros(LONG_BYTES, dtype=np.int64),
         np.zeros(LONG_BYTES, dtype=np.int64),
     )
-    arrays = (*classes, *merges, whole.short, whole.middle, *whole.long, whole.ids, *cache, *scratch)
+    arrays = (*classes, *merges, whole.joined, whole.ends, whole.ids, *whole.long, whole.long_ids, *cache, *scratch)
     return Workspace(cache, scratch, np.empty(_USUAL_IDS, dtype=np.uint32), addresses(*arrays))
 
 
@@ -77,22 +77,22 @@ def merges_at(t):
 
 @inlined
 def whole_at(t):
-    slots, hashes, offsets = array_at(t, 9, np.uint32), array_at(t, 10, np.uint64), array_at(t, 11, np.int64)
-    counts, joined, used = array_at(t, 12, np.int64), array_at(t, 13, np.uint8), array_at(t, 14, np.int64)
-    words = Words(slots, hashes, offsets, counts, joined, used)
-    return Whole(array_at(t, 7, np.uint64), array_at(t, 8, np.uint64), words, array_at(t, 15, np.uint32))
+    joined, ends, ids = array_at(t, 7, np.uint8), array_at(t, 8, np.int64), array_at(t, 9, np.uint32)
+    slots, hashes, offsets = array_at(t, 10, np.uint32), array_at(t, 11, np.uint64), array_at(t, 12, np.int64)
+    counts, words, used = array_at(t, 13, np.int64), array_at(t, 14, np.uint8), array_at(t, 15, np.int64)
+    return Whole(joined, ends, ids, Words(slots, hashes, offsets, counts, words, used), array_at(t, 16, np.uint32))
 
 
 @inlined
 def cache_at(t):
-    short, middle = array_at(t, 16, np.uint64), array_at(t, 17, np.uint64)
-    return Cache(short, middle, array_at(t, 18, np.uint32), array_at(t, 19, np.int64))
+    short, middle = array_at(t, 17, np.uint64), array_at(t, 18, np.uint64)
+    return Cache(short, middle, array_at(t, 19, np.uint32), array_at(t, 20, np.int64))
 
 
 @inlined
 def scratch_at(t):
-    pieces, symbols, keys = array_at(t, 20, np.int64), array_at(t, 21, np.uint32), array_at(t, 22, np.uint32)
-    return Scratch(pieces, symbols, keys, array_at(t, 23, np.int64), array_at(t, 24, np.int64))
+    pieces, symbols, keys = array_at(t, 21, np.int64), array_at(t, 22, np.uint32), array_at(t, 23, np.uint32)
+    return Scratch(pieces, symbols, keys, array_at(t, 24, np.int64), array_at(t, 25, np.int64))
 
 
 # What the inner loop seldom needs is not to take its registers: these are calls, and find the tables themselves.
@@ -101,15 +101,10 @@ def scratch_at(t):
 @native
 def new_short(text, start, end, slot, tables, out, place):
     """Ids of a piece of up to SHORT_BYTES that the cache lacks, and shall have in `slot`."""
-    merges, whole, cache = merges_at(tables), whole_at(tables), cache_at(tables)
-    low, high = short_key(text, start, end)
-    known = find_short(whole.short, low, high)
-    if get(whole.short, known + 1) == 0:
-        last = merge_piece(text, start, end, merges, scratch_at(tables), out, place)
-    else:
-        last = recall(whole.short, known + 2, cache, out, place)
-    if make_room(cache, last - place):
-        cache.short[slot], cache.short[slot + 1] = low, high
+    cache = cache_at(tables)
+    last = merge_piece(text, start, end, merges_at(tables), scratch_at(tables), out, place)
+    if make_room(cache, whole_at(tables), last - place):
+        cache.short[slot], cache.short[slot + 1] = short_key(text, start, end)
         remember(cache.short, slot + 2, cache, out, place, last)
         cache.used[0] += 1
     return last
@@ -118,16 +113,11 @@ def new_short(text, start, end, slot, tables, out, place):
 @native
 def new_middle(text, start, end, slot, tables, out, place):
     """As `new_short`, of up to MIDDLE_BYTES."""
-    merges, whole, cache = merges_at(tables), whole_at(tables), cache_at(tables)
-    key = middle_key(text, start, end)
-    known = find_middle(whole.middle, key)
-    if get(whole.middle, known + 3) == 0:
-        last = merge_piece(text, start, end, merges, scratch_at(tables), out, place)
-    else:
-        last = recall(whole.middle, known + 4, cache, out, place)
-    if make_room(cache, last - place):
+    cache = cache_at(tables)
+    last = merge_piece(text, start, end, merges_at(tables), scratch_at(tables), out, place)
+    if make_room(cache, whole_at(tables), last - place):
         table = cache.middle
-        table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = key
+        table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = middle_key(text, start, end)
         remember(table, slot + 4, cache, out, place, last)
         cache.used[1] += 1
     return last
@@ -137,10 +127,10 @@ def new_middle(text, start, end, slot, tables, out, place):
 def long_piece(text, start, end, tables, out, place):
     """Ids of a longer piece, which is not kept."""
     whole = whole_at(tables)
-    if len(whole.ids):
+    if len(whole.long_ids):
         index = np.int64(whole.long.slots[find(whole.long, text, start, end, hash_bytes(text, start, end))]) - 1
         if index >= 0:
-            put(out, place, whole.ids[index])
+            put(out, place, whole.long_ids[index])
             return place + 1
     return merge_piece(text, start, end, merges_at(tables), scratch_at(tables), out, place)
 

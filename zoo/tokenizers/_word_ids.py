@@ -17,7 +17,7 @@ from zoo.tokenizers._native import get, inlined, load8, native, put, store8
 from zoo.tokenizers._words import WordCounter, Words
 
 SHORT_BYTES, MIDDLE_BYTES = 15, 31
-_SHORT_BITS, _MIDDLE_BITS = 18, 15  # slots of a cache: 8 MiB and 2 MiB
+_SHORT_SLOTS, _MIDDLE_SLOTS = 2**18, 2**15  # of a cache at least: 8 MiB and 2 MiB
 _MAX_SHARE = 0.7  # filled to this share, a cache starts anew
 _CACHED_IDS = 2**19
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: Knuth's multiplicative hash
@@ -27,7 +27,7 @@ _ONE_ID = np.uint64(1) << np.uint64(32)
 
 
 class Cache(NamedTuple):
-    """Words met before, with their ids."""
+    """Words with their ids: those that are one id, and others that were met before."""
 
     short: NDArray[np.uint64]
     middle: NDArray[np.uint64]
@@ -36,57 +36,70 @@ class Cache(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """Words that are one id."""
+    """Words that are one id, and the id of each."""
 
-    short: NDArray[np.uint64]
-    middle: NDArray[np.uint64]
-    long: Words  # of more than MIDDLE_BYTES, ...
-    ids: NDArray[np.uint32]  # ... with their ids
-
-
-def new_cache() -> Cache:
-    """An empty one, whose 12 MiB become real as words come."""
-    return Cache(
-        np.zeros(4 << _SHORT_BITS, dtype=np.uint64),
-        np.zeros(8 << _MIDDLE_BITS, dtype=np.uint64),
-        np.zeros(_CACHED_IDS, dtype=np.uint32),
-        np.zeros(3, dtype=np.int64),
-    )
+    joined: NDArray[np.uint8]  # one after another
+    ends: NDArray[np.int64]
+    ids: NDArray[np.uint32]
+    long: Words  # those of more than MIDDLE_BYTES, which no cache takes, ...
+    long_ids: NDArray[np.uint32]  # ... with their ids
 
 
 def whole_words(words: Mapping[bytes, int]) -> Whole:
-    """Table of words with the id of each."""
-    lengths = np.array([len(word) for word in words], dtype=np.int64)
-    short, middle = (
-        np.zeros(size << int(2 * np.count_nonzero(of_these) - 1).bit_length(), dtype=np.uint64)  # a half stays empty
-        for size, of_these in (
-            (4, lengths <= SHORT_BYTES),
-            (8, (lengths > SHORT_BYTES) & (lengths <= MIDDLE_BYTES)),
-        )
+    """From words and the id of each."""
+    counter, long = WordCounter(), {word: i for word, i in words.items() if len(word) > MIDDLE_BYTES}
+    counter.add(*_laid_out(long))
+    joined, _, ends = _laid_out(words)
+    return Whole(joined, ends, _ids_of(words), counter.words, _ids_of(long))
+
+
+def _laid_out(words: Mapping[bytes, int]) -> tuple[NDArray[np.uint8], int, NDArray[np.int64]]:
+    return padded([b"".join(words)])[0], 0, np.cumsum([len(word) for word in words], dtype=np.int64)
+
+
+def _ids_of(words: Mapping[bytes, int]) -> NDArray[np.uint32]:
+    return np.fromiter(words.values(), dtype=np.uint32, count=len(words))
+
+
+def new_cache(whole: Whole) -> Cache:
+    """One that has met nothing. Its 12 MiB, more with a vocabulary of more than 90,000 words, become real as words
+    come."""
+    lengths = np.diff(whole.ends, prepend=0)
+    short = int(np.count_nonzero(lengths <= SHORT_BYTES))
+    middle = int(np.count_nonzero(lengths <= MIDDLE_BYTES)) - short
+    cache = Cache(
+        np.zeros(4 * max(_SHORT_SLOTS, _slots(short)), dtype=np.uint64),
+        np.zeros(8 * max(_MIDDLE_SLOTS, _slots(middle)), dtype=np.uint64),
+        np.zeros(_CACHED_IDS, dtype=np.uint32),
+        np.zeros(3, dtype=np.int64),
     )
-    ids = np.fromiter(words.values(), dtype=np.uint32, count=len(words))
-    fill(short, middle, padded([b"".join(words)])[0], np.cumsum(lengths), ids)
-    counter, rest = WordCounter(), {word: i for word, i in words.items() if len(word) > MIDDLE_BYTES}
-    counter.add(padded([b"".join(rest)])[0], 0, np.cumsum([len(word) for word in rest], dtype=np.int64))
-    return Whole(short, middle, counter.words, np.array(list(rest.values()), dtype=np.uint32))
+    take_whole(cache, whole)
+    return cache
+
+
+def _slots(num_words: int) -> int:
+    """A power of two of which words that are always there take no more than half of what may be filled."""
+    return 1 << int(num_words * 2 / _MAX_SHARE).bit_length()
 
 
 @native
-def fill(short, middle, text, ends, ids):
-    """Put the words that follow each other in a text into tables, each with its one id; long ones are left out."""
+def take_whole(cache, whole):
+    """Put the words that are one id into an empty cache."""
     start = 0
-    for i in range(len(ends)):
-        end = ends[i]
+    for i in range(len(whole.ends)):
+        end = whole.ends[i]
         if end - start <= SHORT_BYTES:
-            low, high = short_key(text, start, end)
-            slot = find_short(short, low, high)
-            short[slot], short[slot + 1] = low, high
-            short[slot + 2], short[slot + 3] = ids[i], _ONE_ID
+            low, high = short_key(whole.joined, start, end)
+            slot = find_short(cache.short, low, high)
+            cache.short[slot], cache.short[slot + 1] = low, high
+            cache.short[slot + 2], cache.short[slot + 3] = whole.ids[i], _ONE_ID
+            cache.used[0] += 1
         elif end - start <= MIDDLE_BYTES:
-            key = middle_key(text, start, end)
-            slot = find_middle(middle, key)
-            middle[slot], middle[slot + 1], middle[slot + 2], middle[slot + 3] = key
-            middle[slot + 4], middle[slot + 5] = ids[i], _ONE_ID
+            key = middle_key(whole.joined, start, end)
+            slot, table = find_middle(cache.middle, key), cache.middle
+            table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = key
+            table[slot + 4], table[slot + 5] = whole.ids[i], _ONE_ID
+            cache.used[1] += 1
         start = end
 
 
@@ -154,10 +167,11 @@ def recall(table, slot, cache, out, place):
 
 
 @native
-def make_room(cache, num_ids):
+def make_room(cache, whole, num_ids):
     """Whether there is room for another word with `num_ids`; a full cache starts anew."""
-    words = cache.used[0] > _MAX_SHARE * (1 << _SHORT_BITS) or cache.used[1] > _MAX_SHARE * (1 << _MIDDLE_BITS)
-    if not words and cache.used[2] + num_ids <= len(cache.ids):
+    short, middle = len(cache.short) // 4, len(cache.middle) // 8
+    full = cache.used[0] > _MAX_SHARE * short or cache.used[1] > _MAX_SHARE * middle
+    if not full and cache.used[2] + num_ids <= len(cache.ids):
         return True
     for i in range(len(cache.short)):
         put(cache.short, i, np.uint64(0))
@@ -165,6 +179,7 @@ def make_room(cache, num_ids):
         put(cache.middle, i, np.uint64(0))
     for i in range(len(cache.used)):
         put(cache.used, i, np.int64(0))
+    take_whole(cache, whole)
     return False
 
 
