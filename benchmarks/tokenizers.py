@@ -6,7 +6,7 @@ python benchmarks/tokenizers.py --part train    # one part, printed and not writ
 zoo and `tokenizers` keep words that they have met. In every round zoo encodes the text with an instance that has met
 other documents of the same corpus but none of these, as in the midst of a long text, while `tokenizers` may keep what
 it has met of these; each encodes some other documents just before its clock runs. The rows "1 thread" and "2 threads"
-begin with nothing. Both kinds of answer are timed: arrays (`encode_to_numpy` of tiktoken, `encode_batch` of zoo) and
+begin with nothing. Both kinds of answer are timed: arrays (`encode_to_numpy` of tiktoken, `encode_arrays` of zoo) and
 lists of Python's numbers.
 """
 
@@ -112,7 +112,7 @@ def fresh(tokenizer: Any, met: Sequence[str] = ()) -> Any:
     copy.load_state(tokenizer.state())
     copy.model.encode("")
     copy.model._workspaces.clear()
-    copy.encode_batch([*met, ""])
+    copy.encode_arrays([*met, ""])
     return copy
 
 
@@ -122,7 +122,7 @@ def encoding(tokenizer: Any) -> list[dict[str, Any]]:
     for name, corpus in (("standard-library source", library(tests=False)), ("English prose", prose())):
         texts, others = spread_over(corpus, SAMPLE_BYTES)
         some, _ = spread_over(others, WARM_BYTES)
-        ids = [array.tolist() for array in tokenizer.encode_batch(texts)]
+        ids = [array.tolist() for array in tokenizer.encode_arrays(texts)]
         assert ids == [theirs.encode_ordinary(text) for text in texts]
         assert ids == [encoding.ids for encoding in hugging_face.encode_batch_fast(texts, add_special_tokens=False)]
         of_zoo: list[Any] = []
@@ -131,7 +131,7 @@ def encoding(tokenizer: Any) -> list[dict[str, Any]]:
             of_zoo[:] = [fresh(tokenizer, others)]
 
         encoders: dict[str, tuple[Callable[[list[str]], Any], Work | None]] = {
-            "zoo, arrays": (lambda texts, of_zoo=of_zoo: of_zoo[0].encode_batch(texts), meet),
+            "zoo, arrays": (lambda texts, of_zoo=of_zoo: of_zoo[0].encode_arrays(texts), meet),
             "zoo, lists": (lambda texts, of_zoo=of_zoo: [of_zoo[0].encode_ordinary(text) for text in texts], meet),
             "tiktoken, arrays": (
                 lambda texts: [theirs.encode_to_numpy(text, disallowed_special=()) for text in texts],
@@ -172,7 +172,7 @@ def short_texts(tokenizer: Any) -> list[dict[str, Any]]:
     seconds = in_turn(
         {
             "zoo, lists": lambda: [tokenizer.encode_ordinary(line) for line in lines],
-            "zoo, one batch of arrays": lambda: tokenizer.encode_batch(lines),
+            "zoo, one batch of arrays": lambda: tokenizer.encode_arrays(lines),
             "tiktoken, lists": lambda: [theirs.encode_ordinary(line) for line in lines],
         }
     )
@@ -182,7 +182,7 @@ def short_texts(tokenizer: Any) -> list[dict[str, Any]]:
 def decoding(tokenizer: Any) -> list[dict[str, Any]]:
     theirs, _ = peers(tokenizer)
     texts = library(tests=False)
-    arrays = tokenizer.encode_batch(texts)
+    arrays = tokenizer.encode_arrays(texts)
     lists = [array.tolist() for array in arrays]
     assert [tokenizer.decode(ids) for ids in lists] == texts == [theirs.decode(ids) for ids in lists]
     seconds = in_turn(
@@ -205,8 +205,8 @@ def threads(tokenizer: Any) -> list[dict[str, Any]]:
 
     seconds = in_turn(
         {
-            "1 thread": (begin, lambda: copy[0].encode_batch(texts)),
-            "2 threads": (begin, lambda: copy[0].encode_batch(texts, num_threads=2)),
+            "1 thread": (begin, lambda: copy[0].encode_arrays(texts)),
+            "2 threads": (begin, lambda: copy[0].encode_arrays(texts, num_threads=2)),
         }
     )
     return [row("encode over documents", texts, seconds)]

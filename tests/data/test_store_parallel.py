@@ -46,7 +46,7 @@ class Told(Bytes):
 
 
 class Threaded(Told):
-    def encode_batch(self, texts: Iterable[str], *, num_threads: int = 1) -> list[Ids]:
+    def encode_arrays(self, texts: Iterable[str], *, num_threads: int = 1) -> list[Ids]:
         (Path(self._folder) / f"{num_threads} threads").touch()
         return [self.encode_array(text) for text in texts]
 

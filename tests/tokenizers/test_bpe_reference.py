@@ -94,7 +94,7 @@ def test_every_preset_equals_the_definition(documents: list[str], unseen: str, p
         expected = [symbol for piece in pieces for symbol in bpe_reference.encode(piece.encode(), merges)]
         ids = tokenizer.encode_array(text)
         assert [tokenizer.decode_bytes([i]) for i in ids] == expected
-        assert tokenizer.encode_batch([text, text], num_threads=2)[1].tolist() == ids.tolist()
+        assert tokenizer.encode_arrays([text, text], num_threads=2)[1].tolist() == ids.tolist()
 
 
 @settings(max_examples=30, deadline=None)

@@ -130,7 +130,7 @@ def test_lone_surrogate_is_refused(tokenizer: Tokenizer, text: str) -> None:
         f"the text holds the lone surrogate U\\+{ord(text[where]):04X} at index {where}, which UTF-8 cannot write: "
         rf"expected text without surrogates \(read the source with errors='replace'\)"
     )
-    for use in (tokenizer.encode, tokenizer.encode_array, lambda t: tokenizer.encode_batch([t])):
+    for use in (tokenizer.encode, tokenizer.encode_array, lambda t: tokenizer.encode_arrays([t])):
         with pytest.raises(ValueError, match=expected) as caught:
             use(text)
         assert not isinstance(caught.value, UnicodeError)
@@ -215,15 +215,30 @@ def test_a_line_of_10_megabytes(cls: type[Tokenizer], line: str) -> None:
 @settings(max_examples=30, deadline=None)
 @given(texts=st.lists(TEXTS, max_size=6), num_threads=st.integers(1, 4))
 def test_a_batch_is_each_text(tokenizer: Tokenizer, texts: list[str], num_threads: int) -> None:
-    batch = tokenizer.encode_batch(texts, num_threads=num_threads)
+    batch = tokenizer.encode_arrays(texts, num_threads=num_threads)
     assert [ids.tolist() for ids in batch] == [tokenizer.encode_ordinary(text) for text in texts]
     assert all(ids.dtype == np.uint32 for ids in batch)
     assert all(not np.shares_memory(a, b) for a, b in pairwise(batch))
 
 
 def test_useless_batch_is_refused(tokenizer: Tokenizer) -> None:
-    with pytest.raises(ValueError, match=r"encode_batch got one str: expected a sequence of texts, such as \[text\]"):
-        tokenizer.encode_batch("abc")
-    for num_threads in (0, -1):
-        with pytest.raises(ValueError, match=f"num_threads={num_threads}: expected at least 1"):
-            tokenizer.encode_batch(["abc"], num_threads=num_threads)
+    for encode in (tokenizer.encode_arrays, tokenizer.encode_batch):
+        with pytest.raises(ValueError, match=r"^got one str: expected a sequence of texts, such as \[text\]"):
+            encode("abc")
+        for num_threads in (0, -1):
+            with pytest.raises(ValueError, match=f"num_threads={num_threads}: expected at least 1"):
+                encode(["abc"], num_threads=num_threads)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    texts=st.lists(TEXTS | st.sampled_from([END_OF_TEXT, f"a{END_OF_TEXT} b"]), max_size=4),
+    num_threads=st.integers(1, 2),
+)
+def test_a_batch_has_the_rules_of_special_strings(tokenizer: Tokenizer, texts: list[str], num_threads: int) -> None:
+    for rules in ({"allowed_special": "all"}, {"disallowed_special": ()}):
+        batch = tokenizer.encode_batch(texts, num_threads=num_threads, **rules)
+        assert batch == [tokenizer.encode(text, **rules) for text in texts]
+    if any(END_OF_TEXT in text for text in texts):
+        with pytest.raises(ValueError, match=r"^the text holds the special token "):
+            tokenizer.encode_batch(texts, num_threads=num_threads)

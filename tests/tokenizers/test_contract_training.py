@@ -185,7 +185,7 @@ def test_untrained_use_is_refused_or_needs_no_training(case: Case, tmp_path: Pat
         lambda t: t.vocab_size,
         lambda t: t.encode("a"),
         lambda t: t.encode_ordinary(""),
-        lambda t: t.encode_batch(["a"]),
+        lambda t: t.encode_arrays(["a"]),
         lambda t: t.decode_bytes([1]),
         lambda t: t.decode([1]),
         lambda t: t.state(),

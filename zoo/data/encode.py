@@ -48,7 +48,7 @@ class Encoder:
         tokenizer: trained.
         saved: file that `Tokenizer.save` wrote: another process reads from it what was learned, as an open store does.
         costs: bits of each byte, for a lossy tokenizer.
-        num_threads: what `Tokenizer.encode_batch` may use in this process; in another it is one.
+        num_threads: what `Tokenizer.encode_arrays` may use in this process; in another it is one.
     """
 
     def __init__(self, tokenizer: Tokenizer, saved: Path, costs: np.ndarray | None, num_threads: int = 1):
@@ -70,9 +70,9 @@ class Encoder:
         """
         chunk, check = task
         texts = list(chunk.texts())
-        batch = [self._checked(ids) for ids in self.tokenizer.encode_batch(texts, num_threads=self.num_threads)]
+        batch = [self._checked(ids) for ids in self.tokenizer.encode_arrays(texts, num_threads=self.num_threads)]
         if len(batch) != len(texts):
-            raise ValueError(f"{type(self.tokenizer).__name__}: encode_batch gave {len(batch)} texts for {len(texts)}")
+            raise ValueError(f"{type(self.tokenizer).__name__}: encode_arrays gave {len(batch)} texts for {len(texts)}")
         lost = [self._lost(text) for text in texts]
         if check:
             for number, (text, ids, (num_lost, _, _)) in enumerate(zip(texts, batch, lost, strict=True), chunk.first):

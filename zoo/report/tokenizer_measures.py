@@ -73,7 +73,7 @@ def measure(tokenizer: Tokenizer, texts: Sequence[str], *, warm_up: Sequence[str
     Raises:
         ValueError: the text has no words, or the tokenizer makes no token of it.
     """
-    ids = tokenizer.encode_batch(texts)
+    ids = tokenizer.encode_arrays(texts)
     lost = [] if tokenizer.lossless else [piece for text in texts for piece in tokenizer.lost(text)]
     num_words = sum(len(text.split()) for text in texts)
     num_tokens = sum(map(len, ids))
@@ -95,9 +95,9 @@ def encode_seconds(tokenizer: Tokenizer, texts: Sequence[str], warm_up: Sequence
     """Seconds that encoding takes one thread, in the state that `warm_up` leaves: a copy is timed, so that a cache of
     words holds those of the text before, as on a long way through text, and never those of the text that is timed."""
     fresh = copy.deepcopy(tokenizer)
-    fresh.encode_batch(warm_up)
+    fresh.encode_arrays(warm_up)
     start = time.perf_counter()
-    fresh.encode_batch(texts)
+    fresh.encode_arrays(texts)
     return time.perf_counter() - start
 
 

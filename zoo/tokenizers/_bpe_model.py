@@ -89,7 +89,7 @@ class BPEModel:
         pieces = self.pretokens.ends(text, data) if self._scanner is None else None
         return self._encode([data], pieces)[0]
 
-    def encode_batch(self, texts: Sequence[str], num_threads: int) -> list[NDArray[np.uint32]]:
+    def encode_arrays(self, texts: Sequence[str], num_threads: int) -> list[NDArray[np.uint32]]:
         """Ids of each text; the work leaves the interpreter's lock, so threads run side by side.
 
         Raises:

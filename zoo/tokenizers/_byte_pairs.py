@@ -43,9 +43,9 @@ class BytePairTokenizer(Tokenizer):
     def encode_array(self, text: str) -> Ids:
         return self.model.encode(text)
 
-    def encode_batch(self, texts: Sequence[str], *, num_threads: int = 1) -> list[Ids]:
+    def encode_arrays(self, texts: Sequence[str], *, num_threads: int = 1) -> list[Ids]:
         """`encode_array` of each text, on `num_threads` threads."""
-        return self.model.encode_batch(checked_batch(texts, num_threads), num_threads)
+        return self.model.encode_arrays(checked_batch(texts, num_threads), num_threads)
 
     def decode_bytes(self, ids: Sequence[int] | NDArray[Any]) -> bytes:
         return self.model.decode(ids)

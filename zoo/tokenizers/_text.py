@@ -49,7 +49,7 @@ def checked_batch(texts: Sequence[str], num_threads: int) -> Sequence[str]:
     ValueError: `texts` is one string, or `num_threads` is below 1.
     """
     if isinstance(texts, str):
-        raise ValueError("encode_batch got one str: expected a sequence of texts, such as [text]")
+        raise ValueError("got one str: expected a sequence of texts, such as [text]")
     if num_threads < 1:
         raise ValueError(f"num_threads={num_threads}: expected at least 1")
     return texts

@@ -149,7 +149,7 @@ class Tokenizer(ABC):
         """`encode_array` as a list."""
         return self.encode_array(text).tolist()
 
-    def encode_batch(self, texts: Sequence[str], *, num_threads: int = 1) -> list[Ids]:
+    def encode_arrays(self, texts: Sequence[str], *, num_threads: int = 1) -> list[Ids]:
         """`encode_array` of each text; a variant whose work leaves Python uses `num_threads` threads."""
         return [self.encode_array(text) for text in checked_batch(texts, num_threads)]
 
@@ -171,6 +171,26 @@ class Tokenizer(ABC):
         allowed, refused = special_patterns(self.specials, allowed_special, disallowed_special)
         refuse(refused, checked_text(text))
         return self._encode_allowed(text, allowed)
+
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        *,
+        num_threads: int = 1,
+        allowed_special: Specials = (),
+        disallowed_special: Specials = "all",
+    ) -> list[list[int]]:
+        """`encode` of each text; `num_threads` as in `encode_arrays`.
+
+        Raises:
+            ValueError: as `encode`, before any text is encoded.
+        """
+        allowed, refused = special_patterns(self.specials, allowed_special, disallowed_special)
+        for text in checked_batch(texts, num_threads):
+            refuse(refused, checked_text(text))
+        if allowed is None or not any(map(allowed.search, texts)):
+            return [ids.tolist() for ids in self.encode_arrays(texts, num_threads=num_threads)]
+        return [self._encode_allowed(text, allowed).tolist() for text in texts]
 
     def encode_iterable(
         self, chunks: Iterable[str], *, allowed_special: Specials = (), disallowed_special: Specials = "all"
