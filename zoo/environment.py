@@ -15,7 +15,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     from zoo import __version__
-    from zoo.accounting.devices import cpu_name
+    from zoo.accounting.gemm_peak import cpu_name
 
     versions = {"zoo": __version__, "python": platform.python_version()}
     for package in ("torch", "lightning", "numpy", "torchmetrics", "jsonargparse", "triton"):

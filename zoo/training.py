@@ -12,7 +12,8 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
-from zoo.accounting.devices import Peak, peak_flops
+from zoo.accounting.devices import Peak
+from zoo.accounting.peak import peak_of
 from zoo.callbacks.checkpoints import AtomicCheckpointIO, RunCheckpoints
 from zoo.callbacks.recorder import RunRecorder
 from zoo.callbacks.throughput import ThroughputMonitor
@@ -35,7 +36,7 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
     built, seed = prepared.recipe.built, prepared.recipe.seed
     device = torch.device(_device(built.trainer.device))
     precision = built.trainer.precision
-    peak = peak_flops(device, precision.compute_dtype, matmul=precision.matmul)
+    peak = peak_of(device, precision.compute_dtype, matmul=precision.matmul)
     module = _module(prepared)
     data = TextData(
         prepared.store,

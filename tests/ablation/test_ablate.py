@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from zoo.accounting import devices
+from zoo.accounting import gemm_peak
 from zoo.cli import main
 from zoo.run import read_result
 
@@ -53,7 +53,7 @@ def zoo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def zoo_here(ablation: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., int]]:
     """The command in this process, as a fresh one would see the folder."""
     monkeypatch.chdir(ablation.parent)
-    monkeypatch.setattr(devices, "CPU_SIZES", (256,))  # the peak is none of these tests' concern, and takes seconds
+    monkeypatch.setattr(gemm_peak, "CPU_SIZES", (256,))  # the peak is not what is tested here, and takes seconds
 
     def run(*arguments: str) -> int:
         sys.modules.pop("own_norm", None)

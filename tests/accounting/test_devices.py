@@ -1,207 +1,119 @@
-"""Measured peaks: the protocol, the cache, and what is refused; memory. No test compares a time with a time."""
+"""The table of devices: found by the whole name or not at all."""
 
 from __future__ import annotations
 
-import json
-import multiprocessing
-import os
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from zoo.accounting import devices
-from zoo.accounting.devices import Peak, cpu_name, peak_flops
-from zoo.home import zoo_home
+from zoo.accounting.devices import DEVICES, SOURCES, Device, Kind, find_device, words_of
 
-QUICK: dict[str, Any] = {"sizes": (8, 16), "seconds_per_size": 0.001}
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ZOO_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def never_measures(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*args: Any) -> None:
-        raise AssertionError("measured, although the cache has it")
-
-    monkeypatch.setattr(devices, "_sweep", refuse)
-
-
-def entries(home: Path) -> dict[str, Any]:
-    return json.loads((home / "peaks.json").read_text())
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64], ids=str)
-def test_measures_and_says_how(dtype: torch.dtype) -> None:
-    peak = peak_flops("cpu", dtype, **QUICK)
-    assert peak.flops_per_second > 0
-    assert peak.spread >= 0
-    assert (peak.source, peak.dtype, peak.device_name) == ("measured_gemm", dtype, cpu_name())
-
-
-def test_rate_is_the_flops_of_the_products_over_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a clock that products advance by known seconds, every figure follows."""
-    now = [0.0]
-    products = []
-
-    def product(a: torch.Tensor, b: torch.Tensor, *, out: torch.Tensor) -> None:
-        products.append(len(a))
-        now[0] += {10: 2.0, 20: 8.0, 40: 128.0}[len(a)]
-
-    monkeypatch.setattr(devices.time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(devices.torch, "mm", product)
-    peak = peak_flops("cpu", torch.float32, sizes=(20, 10, 40), seconds_per_size=80.0, max_seconds=1000.0)
-    # 2 * 10^3 / 2 s = 1000; 2 * 20^3 / 8 s = 2000; at 40 one of 1 + 3 + 5 products takes 128 s, more than is left.
-    assert peak.flops_per_second == 2000.0
-    assert peak.spread == 0.0
-    assert {size: products.count(size) for size in products} == {10: 2 + 3 + 5 * 8, 20: 2 + 3 + 5 * 2, 40: 2}
-
-
-def test_peak_is_the_median_block_of_the_best_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = {8: [1.0, 9.0, 2.0, 3.0, 2.0], 16: [4.0, 1.0, 3.0, 5.0, 2.0]}
-    monkeypatch.setattr(devices, "_block_rates", lambda device, dtype, size, seconds, left: rates[size])
-    peak = peak_flops("cpu", torch.float32, **QUICK)
-    assert peak.flops_per_second == 3.0  # medians: 2 at size 8, 3 at size 16
-    assert peak.spread == pytest.approx((5 - 1) / 3)
+# Names as torch gives them, and dense TFLOP/s: bf16, fp16 for the two that have no bf16.
+NAMES = {
+    "NVIDIA A100-SXM4-80GB": 312,
+    "NVIDIA A100-SXM4-40GB": 312,
+    "NVIDIA A100-PCIE-40GB": 312,
+    "NVIDIA A100 80GB PCIe": 312,
+    "NVIDIA A10G": 70,
+    "NVIDIA A10": 125,
+    "NVIDIA H100 80GB HBM3": 989.4,
+    "NVIDIA H100 PCIe": 756,
+    "NVIDIA H100 NVL": 835.5,
+    "NVIDIA H200": 989.4,
+    "NVIDIA H200 NVL": 835.5,
+    "NVIDIA GH200 480GB": 989.4,
+    "NVIDIA H20": 148,
+    "NVIDIA B200": 2250,
+    "NVIDIA GB200": 2500,
+    "NVIDIA L4": 121,
+    "NVIDIA L40": 181.05,
+    "NVIDIA L40S": 362.05,
+    "NVIDIA RTX A6000": 154.8,
+    "NVIDIA RTX 6000 Ada Generation": 364,
+    "NVIDIA GeForce RTX 3090": 71,
+    "NVIDIA GeForce RTX 4090": 165.2,
+    "NVIDIA GeForce RTX 5090": 209.5,
+    "NVIDIA A40": 149.7,
+    "Tesla T4": 65,
+    "Tesla V100-SXM2-32GB": 125,
+    "AMD Instinct MI300X": 1307.4,
+    "AMD Instinct MI300X OAM": 1307.4,
+    "AMD Instinct MI250X": 191.5,
+}
+OTHER_PARTS = [
+    "NVIDIA GeForce RTX 4090 Laptop GPU",
+    "NVIDIA GeForce RTX 4090 D",
+    "NVIDIA GeForce RTX 3090 Ti",
+    "NVIDIA RTX 6000 Ada Generation Laptop GPU",
+    "NVIDIA RTX A6000 with Max-Q Design",
+    "NVIDIA A100-SXM4-40GB MIG 1g.5gb",
+    "NVIDIA H100 80GB HBM3 MIG 3g.40gb",
+    "NVIDIA A100-SXM-64GB",
+    "NVIDIA H100 64GB HBM2",
+    "NVIDIA H100",
+    "NVIDIA H800",
+    "Quadro RTX 6000",
+    "NVIDIA RTX PRO 6000 Blackwell Workstation Edition",
+    "AMD EPYC",
+    "Apple M3 Max",
+    "",
+]
 
 
-def test_second_call_reads_what_the_first_wrote(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = peak_flops("cpu", torch.float32, **QUICK)
-    monkeypatch.setattr(devices, "_sweep", None)
-    assert peak_flops("cpu", torch.float32) == first
-    (key,) = entries(home)
-    for part in (cpu_name(), torch.__version__, "float32", "matmul highest", f"{torch.get_num_threads()} threads"):
-        assert part in key.split(" | ") or f"torch {part}" in key.split(" | ")
+@pytest.mark.parametrize(("name", "teraflops"), NAMES.items())
+def test_a_name_of_torch_gives_the_dense_peak(name: str, teraflops: float) -> None:
+    device = find_device(name)
+    assert device is not None
+    peak = device.peak(torch.bfloat16) or device.peak(torch.float16)
+    assert peak is not None
+    assert peak.value == teraflops * 1e12
 
 
-@pytest.mark.usefixtures("never_measures")
-def test_planted_entry_is_used(home: Path) -> None:
-    key = devices._key(torch.device("cpu"), cpu_name(), torch.bfloat16, 3, "highest")
-    home.mkdir()
-    (home / "peaks.json").write_text(json.dumps({key: {"flops_per_second": 123.0, "spread": 0.5}}))
-    assert peak_flops("cpu", torch.bfloat16, 3) == Peak(123.0, "measured_gemm", torch.bfloat16, cpu_name(), 0.5)
+@pytest.mark.parametrize("name", OTHER_PARTS)
+def test_another_part_has_no_row(name: str) -> None:
+    assert find_device(name) is None
 
 
-@pytest.mark.parametrize(("planted", "kept"), [(1.0, False), (1e18, True)])
-def test_measured_again_the_higher_is_kept(planted: float, kept: bool, home: Path) -> None:
-    """A busy machine lowers a measurement, never raises it."""
-    key = devices._key(torch.device("cpu"), cpu_name(), torch.float32, 1, "highest")
-    home.mkdir()
-    (home / "peaks.json").write_text(json.dumps({key: {"flops_per_second": planted, "spread": 0.5}}))
-    peak = peak_flops("cpu", torch.float32, 1, matmul="highest", again=True, **QUICK)
-    assert (peak.flops_per_second == planted) is kept
-    assert peak_flops("cpu", torch.float32, 1, matmul="highest") == peak, "what was kept is what is read"
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        "{",
-        "[1]",
-        "KEY: 3",
-        '{"KEY": 3}',
-        '{"KEY": {"flops_per_second": 0, "spread": 0}}',
-        '{"KEY": {"flops_per_second": "fast", "spread": 0}}',
-        '{"KEY": {"flops_per_second": NaN, "spread": 0}}',
-        '{"KEY": {"flops_per_second": 5}}',
-    ],
+@given(
+    name=st.sampled_from(sorted(NAMES)),
+    word=st.sampled_from(["Laptop", "Max-Q", "MIG 1g.10gb", "Ti", "SUPER", "vGPU", "X"]),
 )
-def test_spoilt_cache_is_measured_again(content: str, home: Path) -> None:
-    key = devices._key(torch.device("cpu"), cpu_name(), torch.float32, torch.get_num_threads(), "highest")
-    home.mkdir()
-    (home / "peaks.json").write_text(content.replace("KEY", key))
-    peak = peak_flops("cpu", torch.float32, **QUICK)
-    assert peak.flops_per_second > 5
-    assert entries(home)[key]["flops_per_second"] == peak.flops_per_second
+def test_a_word_that_the_row_does_not_know_rules_it_out(name: str, word: str) -> None:
+    assert find_device(f"{name} {word}") is None
 
 
-def test_entries_are_kept_apart_and_together(home: Path) -> None:
-    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
-    peak_flops("cpu", torch.float32, **QUICK)
-    peak_flops("cpu", torch.float32, before[0] + 1, **QUICK)
-    peak_flops("cpu", torch.float32, matmul="medium", **QUICK)
-    peak_flops("cpu", torch.float64, **QUICK)
-    assert len(entries(home)) == 4
-    assert (torch.get_num_threads(), torch.get_float32_matmul_precision()) == before
+@pytest.mark.parametrize("device", DEVICES, ids=lambda device: device.name)
+def test_every_row_is_found_and_every_figure_has_its_source(device: Device) -> None:
+    assert find_device(device.name) is device
+    for words in device.names:
+        assert find_device(" ".join(sorted(words))) is device
+    assert set(device.dense_flops) <= set(get_args(Kind))
+    cells = [*device.dense_flops.values(), device.sold_memory_bytes, device.memory_bytes, device.bytes_per_second]
+    for cell in cells:
+        assert cell is None or (cell.value > 0 and cell.source in SOURCES)
+    if device.memory_bytes and device.sold_memory_bytes:
+        assert 0.92 < device.memory_bytes.value / (device.sold_memory_bytes.value / 1e9 * 2**30) <= 1
 
 
-def test_measures_with_the_threads_and_the_switch_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[int, str]] = []
-
-    def spy(*args: Any) -> list[float]:
-        seen.append((torch.get_num_threads(), torch.get_float32_matmul_precision()))
-        return [1.0]
-
-    monkeypatch.setattr(devices, "_block_rates", spy)
-    peak_flops("cpu", torch.float32, 2, matmul="medium", sizes=(8,))
-    assert seen == [(2, "medium")]
+def test_names_are_distinct() -> None:
+    names = [words for device in DEVICES for words in {*device.names, words_of(device.name)}]
+    assert len(names) == len(set(names))
 
 
-def _measure_in_child(home: str) -> float:
-    os.environ["ZOO_HOME"] = home
-    return peak_flops("cpu", torch.float32, 1, **QUICK).flops_per_second
+def test_float32_products_are_those_of_tf32_where_the_switch_says_so() -> None:
+    h100, t4 = find_device("NVIDIA H100 80GB HBM3"), find_device("Tesla T4")
+    assert h100 and t4
+    peaks = [h100.peak(torch.float32, matmul) for matmul in ("highest", "high", "medium")]
+    assert [peak and round(peak.value / 1e11) for peak in peaks] == [669, 4947, 4947]
+    assert t4.peak(torch.float32, "high") == t4.peak(torch.float32), "it has none"
+    assert t4.peak(torch.bfloat16) is None and t4.peak(torch.int64) is None
 
 
-@pytest.mark.slow
-def test_processes_that_ask_at_once_agree(home: Path) -> None:
-    with multiprocessing.get_context("spawn").Pool(3) as pool:
-        rates = pool.map(_measure_in_child, [str(home)] * 3)
-    assert len(set(rates)) == 1
-    assert [path.name for path in home.iterdir() if path.name.endswith(".tmp")] == []
-
-
-def test_refuses_what_it_cannot_measure() -> None:
-    with pytest.raises(ValueError, match=r"^device='meta' has no measured peak: expected cpu or cuda$"):
-        peak_flops("meta", torch.float32)
-    expected = r"^dtype=int8 has no measured peak: expected one of float32, bfloat16, float16, float64$"
-    with pytest.raises(ValueError, match=expected):
-        peak_flops("cpu", torch.int8)
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_measures_on_cuda() -> None:
-    peak = peak_flops("cuda", torch.bfloat16, sizes=(1024, 4096), seconds_per_size=0.1)
-    assert peak.device_name == torch.cuda.get_device_name()
-    assert peak.flops_per_second > 1e12
-    assert peak_flops("cuda", torch.bfloat16) == peak
-
-
-def test_home_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert zoo_home() == tmp_path / "home"
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("ZOO_HOME", "~/zoo")
-    assert zoo_home() == tmp_path / "zoo"
-    for unset in (lambda: monkeypatch.setenv("ZOO_HOME", ""), lambda: monkeypatch.delenv("ZOO_HOME")):
-        unset()
-        assert zoo_home() == tmp_path / ".cache" / "zoo"
-    assert not (tmp_path / ".cache").exists()
-
-
-MEMORY = """
-import subprocess, sys, torch
-from zoo.accounting.devices import peak_memory_bytes
-def peak():
-    return peak_memory_bytes(torch.device("cpu"))
-before = peak()
-if len(sys.argv) == 1:
-    held = torch.ones(100_000_000)
-    assert peak() - before >= 390_000_000, (before, peak())
-    del held
-    assert peak() - before >= 390_000_000  # the most so far, not what is held
-    subprocess.run([sys.executable, "-c", open(0).read(), "child", str(peak())], check=True, stdin=subprocess.DEVNULL)
-else:
-    assert before <= int(sys.argv[2]) - 300_000_000, "took the memory of its parent for its own"
-"""
-
-
-def test_peak_memory_is_of_this_process_alone() -> None:
-    subprocess.run([sys.executable, "-c", MEMORY], input=MEMORY, text=True, check=True)
+def test_memory_is_what_torch_sees() -> None:
+    """79.18 GiB of an H100 that is sold with 80 GB: more bytes than 80e9, fewer than 80 GiB."""
+    h100 = find_device("h100-sxm")
+    assert h100 and h100.memory_bytes
+    assert h100.memory_bytes.value == pytest.approx(85.02e9, rel=1e-4)

@@ -20,7 +20,7 @@ from zoo.ablation.engines.machine import usable_cores
 from zoo.ablation.progress import Progress
 from zoo.ablation.report import Report, write_report
 from zoo.ablation.spec import Ablation
-from zoo.accounting.devices import peak_flops
+from zoo.accounting.gemm_peak import measured_peak
 from zoo.data.progress import as_progress, display
 from zoo.files import write_atomically
 from zoo.prepare import Prepared, needs, prepare
@@ -148,7 +148,7 @@ def _measure_peaks(arms: list[Arm], jobs: int, say: Callable[[str], None]) -> No
     num_threads = max(1, usable_cores() // jobs)
     precisions = [arm.prepared.recipe.built.trainer.precision for arm in arms]
     for dtype, matmul in dict.fromkeys((p.compute_dtype, p.matmul) for p in precisions):
-        peak = peak_flops("cpu", dtype, num_threads=num_threads, matmul=matmul, again=True)
+        peak = measured_peak("cpu", dtype, num_threads=num_threads, matmul=matmul, again=True)
         say(f"peak: {peak.flops_per_second / 1e9:.0f} GFLOP/s in {dtype} on {num_threads} thread(s), {peak.source}")
 
 

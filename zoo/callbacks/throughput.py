@@ -18,7 +18,8 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from zoo.accounting.devices import Peak, peak_memory_bytes
+from zoo.accounting.devices import Peak
+from zoo.accounting.gemm_peak import peak_memory_bytes
 
 WARMUP_STEPS = 3  # allocation, compilation and choice of kernels fall into the first steps of a process
 

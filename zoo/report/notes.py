@@ -9,7 +9,7 @@ from zoo.report import format as fmt
 from zoo.report.rows import Row
 
 DIFFERENT = "†"  # marks a row that was not run like the baseline
-PEAK_SOURCES = {"measured_gemm": "a measured GEMM peak"}
+PEAK_SOURCES = {"measured_gemm": "a measured GEMM peak", "published": "the peak that the maker states"}
 Describe = Callable[[Mapping[str, Any]], str | None]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import zoo
-from zoo.accounting.devices import cpu_name
+from zoo.accounting.gemm_peak import cpu_name
 from zoo.commands.tokenizer.compiling import COMPILING, WORKS, is_compiled, merges
 from zoo.commands.tokenizer.corpora import Source, embedded, of_files, of_recipe, spool
 from zoo.commands.tokenizer.files import is_recipe, open_tokenizer
