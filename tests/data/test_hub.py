@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -238,6 +239,70 @@ def test_mistakes_are_named_in_a_line(options: dict[str, Any], error: str, strea
         corpus.fingerprint()
         list(corpus.documents())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_folder_of_several_formats_is_refused_not_read_in_part(streaming: bool) -> None:
+    write_json("d/a.jsonl", ["a"])
+    Path("d/b.csv").write_text("text\nb\n")
+    Path("d/README.md").write_text("# A card without configs")
+    found = r"^d: its files are JSON \(a\.jsonl\) and CSV \(b\.csv\), and `datasets` would read one format alone: "
+    for options in ({}, {"data_files": ["a.*", "b.csv"]}):
+        with pytest.raises(
+            ValueError, match=found + r"name those to read, of one format, in data_files; or take zoo\."
+        ):
+            documents(path="d", streaming=streaming, **options)
+        with pytest.raises(ValueError, match=found):
+            HubDataset(path="d", streaming=streaming, **options).fingerprint()
+    assert documents(path="d", data_files=["*.csv"], streaming=streaming) == ["b"]
+    Path("d/b.csv").rename("d/b.tsv.gz")
+    with pytest.raises(ValueError, match=r"^d: its files are JSON \(a\.jsonl\) and TSV \(b\.tsv\.gz\), "):
+        documents(path="d", streaming=streaming)
+
+
+def test_a_file_that_belongs_to_no_split_is_not_left_out_in_silence() -> None:
+    write_json("d/train.jsonl", ["a"])
+    write_json("d/more.jsonl", ["b"])
+    with pytest.raises(
+        ValueError, match=r"^d: more\.jsonl would be left out, being of no split by their names: name th"
+    ):
+        documents(path="d")
+    assert documents(path="d", data_files=["train.jsonl"]) == ["a"]
+    card = "---\nconfigs:\n- config_name: default\n  data_files: train.jsonl\n---\n"
+    Path("d/README.md").write_text(card)
+    assert documents(path="d") == ["a"], "the card says which"
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("name", ["b.jsonl", "b.json", "b.jsonl.gz"])
+def test_a_broken_line_is_named_and_nothing_skips_it(
+    name: str, streaming: bool, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    write_json("d/a.json", ["fine"])
+    content = b'{"text": "one"}\n{"text": "two"}\n{"text": "three}\n{"text": "four"}\n'
+    Path("d", name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    text = rf"^d: cannot be read: \w+: .*; d/{re.escape(name)}:3: not JSON: Unterminated string .*; `bad_lines` "
+    text += r"skips rows without text, not what `datasets` fails to read: zoo\.data\.TextFiles skips both$"
+    with pytest.raises(ValueError, match=text) as caught:
+        documents(path="d", bad_lines="skip", streaming=streaming)
+    assert "\n" not in str(caught.value)
+    said = capsys.readouterr()
+    assert "Failed to load" not in said.err + said.out, "it is said once"
+    assert documents(path="json", data_files=["d/a.json"], streaming=streaming) == ["fine"]
+
+
+def test_bytes_that_are_no_text_are_named_by_their_row() -> None:
+    write_parquet("p/train.parquet", pa.array([b"a", b"a\xff"]))
+    with pytest.raises(
+        ValueError, match=r"^p, train row 2: not UTF-8 at byte 1 of the text \(0xff\); zoo\.data\.TextFiles "
+    ):
+        documents(path="p")
+
+
+def test_the_home_folder_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    write_json("home/d/a.jsonl", ["a"])
+    assert documents(path="~/d") == documents(path="json", data_files=["~/d/*.jsonl"]) == ["a"]
 
 
 def test_a_folder_that_is_called_as_a_format_needs_its_dot() -> None:

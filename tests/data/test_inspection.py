@@ -35,6 +35,7 @@ def test_all_tokens_at_once_tell_every_document_with_its_bytes(store: TokenStore
             edge = token.span[1]
             assert data[token.span[0] : edge] == store.tokenizer.decode_bytes([token.id])
             assert token.text == data[token.span[0] : edge].decode(errors="backslashreplace")
+            assert bytes.fromhex(token.bytes) == data[token.span[0] : edge]
         assert edge == len(data)
 
 
@@ -45,6 +46,18 @@ def test_a_window_is_a_part_of_all(store: TokenStore) -> None:
             place = look(store, "validation", at=at, context=context)
             assert place.tokens == everything[max(0, at - context) : at + context + 1]
             assert place.token == at and place.document == everything[at].document
+
+
+def test_the_text_around_is_what_was_put_in(tmp_path: Path) -> None:
+    letters = TokenStore.build_or_open(ListCorpus(TEXTS), Bytes(), HALVES, home=tmp_path)
+    whole = "<|endoftext|>".join(["", *VALIDATION, ""])
+    assert look(letters, "validation", context=10**9).text == whole
+    size = letters.num_tokens("validation")
+    for at in range(1, 200):  # a window may cut a character of four bytes at both ends
+        place = look(letters, "validation", at=at, context=3)
+        assert place.text in whole and len(place.text.encode()) >= min(7, size) - 6
+        assert "\ufffd" not in place.text
+    assert look(letters, "validation", at=4, context=2).text == VALIDATION[0][1:6].encode()[:5].decode(errors="ignore")
 
 
 def test_a_document_is_found_by_its_number(store: TokenStore) -> None:

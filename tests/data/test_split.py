@@ -53,11 +53,13 @@ def test_small_splits_are_refused_with_their_numbers() -> None:
     )
     text = (
         "too little text: validation has 29 documents and 1,000,000 bytes, test has 31 documents and 49,999 bytes, "
-        "expected at least 30 documents and 50,000 bytes; give the corpus more text, or the split a larger share than "
-        "in [0.9, 0.05, 0.05]"
+        "expected at least 30 documents and 50,000 bytes in each split (shares of the documents: train 0.9, validation "
+        "0.05, test 0.05); "
     )
-    with pytest.raises(ValueError, match=f"^{re.escape(text)}$"):
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}give the corpus more text$"):
         check_sizes(documents, sizes, (0.9, 0.05, 0.05))
+    with pytest.raises(ValueError, match=f"^{re.escape(text)}do this; give the corpus more text$"):
+        check_sizes(documents, sizes, (0.9, 0.05, 0.05), ["do this"])
 
 
 def test_a_split_of_no_share_may_be_empty() -> None:

@@ -140,6 +140,49 @@ def test_leftovers_of_other_stores_go_unless_they_are_being_built(tmp_path: Path
         assert [path.name for path in stores.glob(".*.tmp")] == [".ba9876543210.new.tmp"]
 
 
+def test_who_waited_for_a_build_that_failed_builds_alone(tmp_path: Path) -> None:
+    """The lock's file goes with the failure: whoever waited for it must not go on beside one who locks the next."""
+    stores, done = tmp_path / "stores", tmp_path / "done"
+    stores.mkdir()
+    done.mkdir()
+
+    def work(number: int) -> None:
+        for turn in range(40):
+            try:
+                with store_folder.locked(stores, "0123456789ab", lambda line: None):
+                    (stores / "inside").mkdir()  # fails where another is inside
+                    (stores / "inside").rmdir()
+                    (done / f"{number}-{turn}").touch()
+                    raise ValueError("the corpus is too small")
+            except ValueError:
+                pass
+
+    processes = [in_process(work, number) for number in range(3)]
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert len(list(done.iterdir())) == 120 and list(stores.iterdir()) == []
+
+
+def test_an_older_filelock_keeps_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would not look whether the file is still there once it has waited."""
+    for may_remove, left in ((False, ["0123456789ab.lock"]), (True, [])):
+        monkeypatch.setattr(store_folder, "_MAY_REMOVE", may_remove)
+        with pytest.raises(ValueError, match=r"^too small$"), store_folder.locked(tmp_path, "0123456789ab", print):
+            raise ValueError("too small")
+        assert [path.name for path in tmp_path.iterdir()] == left
+
+
+def test_a_failed_rebuild_keeps_the_store_and_its_lock(tmp_path: Path) -> None:
+    opened = TokenStore.build_or_open(ListCorpus(TEXTS), Bytes(), HALVES, home=tmp_path)
+    with (
+        pytest.raises(ValueError, match=r"^no more$"),
+        store_folder.locked(opened.folder.parent, opened.folder.name, print),
+    ):
+        raise ValueError("no more")
+    assert {path.suffix for path in opened.folder.parent.iterdir()} == {"", ".lock"}
+
+
 def test_a_store_opens_from_a_home_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     TokenStore.build_or_open(ListCorpus(TEXTS), Bytes(), HALVES, home=tmp_path)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -30,8 +31,51 @@ def test_files_come_in_the_order_asked_the_matches_of_a_glob_sorted_and_each_onc
 
 
 def test_text_is_taken_as_it_is(folder: Path) -> None:
-    (folder / "a.txt").write_bytes("\ufeffé\r\nb\r".encode())
-    assert documents("a.txt") == ["\ufeffé\r\nb\r"]
+    (folder / "a.txt").write_bytes("é\ufeff\r\nb\r".encode())
+    assert documents("a.txt") == ["é\ufeff\r\nb\r"]
+
+
+def test_a_byte_order_mark_before_plain_text_is_no_text(folder: Path) -> None:
+    for name in ("a.txt", "a.md"):
+        (folder / name).write_bytes(b"\xef\xbb\xbfone--\xef\xbb\xbftwo")
+        assert documents(name) == ["one--\ufefftwo"]
+        assert documents(name, separator="--") == ["one", "\ufefftwo"], "only where a file starts"
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbf")
+    corpus = TextFiles(paths=["a.txt"])
+    assert list(corpus.documents()) == [] and corpus.notes() == ["1 empty document left out (first: a.txt)"]
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbfa\xff")
+    with pytest.raises(ValueError, match=r"^a\.txt: not UTF-8 at byte 4 \(0xff\)"):  # of the file
+        documents("a.txt")
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbfa\xffb")
+    assert documents("a.txt", errors="replace") == ["a\ufffdb"]
+
+
+def test_a_store_that_still_holds_a_byte_order_mark_is_not_taken_for_one_without(folder: Path) -> None:
+    """Of files that have none, the fingerprint is what it was."""
+    (folder / "a.txt").write_bytes(b"\xef\xbb\xbfa")
+    options = repr(("text", None, "strict", "error")).encode()
+    before = hashlib.sha256(options + b".txt\0" + hashlib.sha256(b"\xef\xbb\xbfa").digest()).hexdigest()
+    assert TextFiles(paths=["a.txt"]).fingerprint() != before
+    (folder / "a.txt").write_bytes(b"a")
+    before = hashlib.sha256(options + b".txt\0" + hashlib.sha256(b"a").digest()).hexdigest()
+    assert TextFiles(paths=["a.txt"]).fingerprint() == before
+
+
+def test_the_home_folder_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    (folder / "home" / "texts").mkdir(parents=True)
+    (folder / "home" / "texts" / "a.txt").write_text("a")
+    assert documents("~/texts/*.txt") == documents("~/texts/a.txt") == ["a"]
+    (folder / "~b.txt").write_text("b")
+    assert documents("~b.txt") == ["b"], "a name that is there is itself"
+
+
+def test_a_hint_for_one_large_file(folder: Path) -> None:
+    (folder / "input.txt").write_text("a\n\nb")
+    (folder / "a.jsonl").write_text("{}")
+    (hint,) = TextFiles(paths=["input.txt"]).hints()
+    assert hint.endswith("""'--data.corpus.separator="\\n\\n"' (the quotes too)""")
+    assert TextFiles(paths=["input.txt"], separator="\n\n").hints() == TextFiles(paths=["a.jsonl"]).hints() == []
 
 
 @given(
@@ -54,9 +98,13 @@ def test_separated_documents_are_those_of_split(
 @pytest.mark.parametrize(
     ("name", "content", "error"),
     [
-        ("a.txt", "aé".encode() + b"\xff", "a.txt: not UTF-8 at byte 3 (0xff)"),
+        ("a.txt", "aé".encode() + b"\xff", "a.txt: not UTF-8 at byte 3 (0xff); `errors: replace` puts U+FFFD in"),
         ("a.txt", b"ab--c\xe9d", "a.txt: not UTF-8 at byte 5 (0xe9)"),
-        ("a.jsonl", b'{"text": "a"}\n{"text": "\xff"}', "a.jsonl: not UTF-8 at byte 24 (0xff)"),
+        (
+            "a.jsonl",
+            b'{"text": "a"}\n{"text": "\xff"}',
+            "a.jsonl:2: not UTF-8 at byte 24 (0xff); `errors: replace` puts ",
+        ),
         ("a.jsonl", b'{"text": "a"}\n\n{"text": "a}\n', "a.jsonl:3: not JSON: Unterminated string"),
         ("a.jsonl", b'{"Text": "a", "id": 3}', "a.jsonl:1: no field 'text'; fields there: Text, id"),
         (
@@ -91,7 +139,7 @@ def test_no_file(folder: Path) -> None:
     (folder / "sub").mkdir()
     with pytest.raises(ValueError, match=re.escape(f"no file matches 'a*.txt' in {folder}")):
         TextFiles(paths=["a*.txt"]).fingerprint()
-    with pytest.raises(ValueError, match=r"no file matches 'sub/' in .*: it is a folder, as a glob sub/\*\.txt$"):
+    with pytest.raises(ValueError, match=r"no file matches 'sub/' in .*: it is a folder, as a glob sub/\*\*/\*\.txt$"):
         documents("sub/")
 
 

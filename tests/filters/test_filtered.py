@@ -172,8 +172,22 @@ def test_a_store_is_of_what_the_filters_leave(tiny: dict[str, Any], tmp_path: Pa
 
 def test_filters_that_leave_nothing_are_the_users_mistake(tiny: dict[str, Any]) -> None:
     recipe = load_recipe(BASE, tiny | {"data.filters": [{"class_path": "ScriptShare", "init_args": {"script": "Han"}}]})
-    with pytest.raises(ValueError, match=r"^base: data: too little text: train has 0 documents"):
+    removed = (
+        r"the filters removed 1,500 of 1,500 documents \(ScriptShare 1,500\): `zoo data report` shows which rule did"
+    )
+    with pytest.raises(
+        ValueError, match=rf"^base: data: too little text: train has 0 documents.*; {removed}; give a spl"
+    ):
         open_store(recipe)
+
+
+def test_filters_that_removed_nothing_are_no_reason_for_too_little_text() -> None:
+    corpus = FilteredCorpus(Texts(one=["a", "b"]), [NoDigits(), ExactDedup()])
+    assert list(corpus.documents()) == ["a", "b"] and corpus.hints() == []
+    corpus = FilteredCorpus(Texts(one=["a", "1", "a", "2"]), [NoDigits(), ExactDedup()])
+    assert list(corpus.documents()) == ["a"]
+    (hint,) = corpus.hints()
+    assert hint.startswith("the filters removed 3 of 4 documents (NoDigits 2, ExactDedup 1): ")
 
 
 def test_a_filter_without_a_constructor_has_no_options() -> None:

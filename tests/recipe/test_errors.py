@@ -89,9 +89,29 @@ MISTAKES: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("null for a list of components", {"data.filters": None}, r"data\.filters: expected a list of .*, got null$"),
     (
-        "a list that reaches into a list",
+        "an item that an empty list does not have",
         {"data.filters.0": "ExactDedup"},
+        r"data\.filters\.0: the list data\.filters has no such item: it is empty$",
+    ),
+    (
+        "an item that a list does not have",
+        {"data.split.3": 0.1},
+        r"data\.split\.3: the list data\.split has no such item: it has 3 items, numbered from 0$",
+    ),
+    (
+        "a name for an item",
+        {"data.filters.first": "ExactDedup"},
         r"data\.filters: expected a list of .*, got \{",
+    ),
+    (
+        "a word for a list of words",
+        {"data.corpus": {"class_path": "TextFiles", "init_args": {"paths": "d/a.jsonl"}}},
+        r"data\.corpus\.paths: expected a list, as \[d/a\.jsonl\], got 'd/a\.jsonl' \(str\)$",
+    ),
+    (
+        "a number for a list of words",
+        {"data.corpus": {"class_path": "TextFiles", "init_args": {"paths": 3}}},
+        r"data\.corpus\.paths: expected list\[str\], got 3 \(int\)$",
     ),
     (
         "unknown class in a list",

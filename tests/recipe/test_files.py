@@ -84,6 +84,21 @@ CASES: list[tuple[str, Any, Any, Any]] = [
     ("arguments reach a bare name", "A", {"x": 3}, {"class_path": "A", "init_args": {"x": 3}}),
     ("init_args alone merge", {"class_path": "A"}, {"init_args": {"x": 3}}, {"class_path": "A", "init_args": {"x": 3}}),
     ("a list replaces", [1, 2, 3], [4], [4]),
+    ("a number reaches an item", [1, 2, 3], {"1": 4}, [1, 4, 3]),
+    ("and what is in it", [{"x": 1, "y": 2}, "A"], {"0": {"x": 3}}, [{"x": 3, "y": 2}, "A"]),
+    (
+        "an item is a component too",
+        ["A", {"class_path": "B", "init_args": {"x": 1}}],
+        {"0": {"x": 2}, "1": "C"},
+        [{"class_path": "A", "init_args": {"x": 2}}, {"class_path": "C"}],
+    ),
+    (
+        "through a component into its list",
+        {"class_path": "A", "init_args": {"parts": [{"x": 1}, {"x": 2}]}},
+        {"parts": {"1": {"x": 3}}},
+        {"class_path": "A", "init_args": {"parts": [{"x": 1}, {"x": 3}]}},
+    ),
+    ("a mapping of other keys replaces a list", [1, 2], {"0": 3, "a": 4}, {"0": 3, "a": 4}),
     ("a mapping merges", {"a": 1, "b": 2}, {"b": 3}, {"a": 1, "b": 3}),
     ("null replaces", {"class_path": "A"}, None, None),
 ]
@@ -98,6 +113,15 @@ def test_merge(old: Any, new: Any, expected: Any) -> None:
 
 def test_a_budget_replaces() -> None:
     assert merge({"budget": {"flops": 1.0}}, {"budget": {"tokens": 2.0}}) == {"budget": {"tokens": 2.0}}
+
+
+def test_an_item_that_is_not_there_is_named_with_its_key() -> None:
+    old = {"data": {"corpus": {"class_path": "A", "init_args": {"parts": [1, 2]}}}}
+    with pytest.raises(
+        RecipeError,
+        match=r"^data\.corpus\.parts\.2: the list data\.corpus\.parts has no such item: it has 2 items, number",
+    ):
+        merge(old, {"data": {"corpus": {"parts": {"2": 3}}}})
 
 
 def test_dotted_keys() -> None:

@@ -199,3 +199,15 @@ def test_an_ablation_is_not_a_recipe(tmp_path: Path) -> None:
     path.write_text(f"base: {BASE}\nablation: {{}}\n")
     with pytest.raises(RecipeError, match=r"this is an ablation: run it with `zoo ablate "):
         load_recipe(path)
+
+
+def test_items_of_a_list_are_set_by_their_number() -> None:
+    weight, kinds = "data.corpus.sources.0.weight=0.5", "data.corpus.sources.1.corpus.kinds=[prose]"
+    recipe = load_recipe(BASE.parent / "data" / "mixture.yaml", [weight, kinds, "model.optimizer.betas.1=0.99"])
+    prose, programs = recipe.resolved["data"]["corpus"]["init_args"]["sources"]
+    assert (prose["weight"], programs["weight"]) == (0.5, 0.3)
+    assert programs["corpus"]["init_args"]["kinds"] == ["prose"] and prose["name"] == "prose"
+    assert recipe.resolved["model"]["optimizer"]["init_args"]["betas"] == [0.9, 0.99]
+    line = r"mixture\.yaml: data\.corpus\.sources\.2: the list data\.corpus\.sources has no such item: it has 2 items"
+    with pytest.raises(RecipeError, match=line):
+        load_recipe(BASE.parent / "data" / "mixture.yaml", ["data.corpus.sources.2.weight=1"])

@@ -53,7 +53,9 @@ def build_files(
         raise ValueError(f"{type(tokenizer).__name__} is lossy: it must say what it loses, in lost(text)")
     spools = {split: Spool(folder / f"spool-{split}.utf8") for split in SPLITS}
     _read(corpus, spools, shares, progress)
-    check_sizes({s: len(spools[s]) for s in SPLITS}, {s: spools[s].num_bytes for s in SPLITS}, shares)
+    num_documents, num_bytes = {s: len(spools[s]) for s in SPLITS}, {s: spools[s].num_bytes for s in SPLITS}
+    cures = [*corpus.hints(), "give a split a larger share by data.split"]
+    check_sizes(num_documents, num_bytes, shares, cures)
     _check_sources(corpus, spools["train"])
     with progress.stage(f"training {type(tokenizer).__name__}", f" on {spools['train'].num_bytes:,} bytes"):
         tokenizer.train(spools["train"])

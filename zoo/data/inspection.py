@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from zoo.data.split import Split
 from zoo.data.store import TokenStore
+
+_CONTINUATION = bytes(range(0x80, 0xC0))  # bytes that begin no character
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,9 @@ class Token:
     Attributes:
         token: its place in the stream.
         id: of the vocabulary.
-        text: what it stands for; of bytes that are not UTF-8 by themselves, `\\xNN`.
+        text: what it stands for; of bytes that are not UTF-8 by themselves, `\\xNN`: as text that holds these four
+            characters reads the same, `bytes` says which it is.
+        bytes: what it stands for, in hexadecimal.
         document: number of its document in the split; None for the end-of-text before the first.
         span: (start, stop) in the document's UTF-8; None where the bytes of tokens do not add up to the document (a
             lossy tokenizer), and for end-of-text.
@@ -28,6 +32,7 @@ class Token:
     token: int
     id: int
     text: str
+    bytes: str
     document: int | None
     span: tuple[int, int] | None
     closes: bool
@@ -41,6 +46,7 @@ class Place:
         split, token: where it is.
         document, source: that it belongs to; None for the end-of-text before the first.
         tokens: it and its neighbours, in order.
+        text: theirs, without the parts of characters that stand at its ends.
     """
 
     split: Split
@@ -48,6 +54,7 @@ class Place:
     document: int | None
     source: str | None
     tokens: list[Token]
+    text: str
 
 
 def look(
@@ -81,7 +88,7 @@ def look(
     tokens = list(_tokens(store, split, ends, max(0, at - context), min(num_tokens, at + context + 1)))
     found = next(token.document for token in tokens if token.token == at)
     source = None if found is None else store.source_names[int(store.document_sources(split)[found])]
-    return Place(split, at, found, source, tokens)
+    return Place(split, at, found, source, tokens, _running_text(tokens))
 
 
 def _tokens(store: TokenStore, split: Split, ends: np.ndarray, start: int, stop: int) -> Iterator[Token]:
@@ -112,5 +119,12 @@ def _byte_edges(store: TokenStore, ids: np.ndarray, num_bytes: int) -> np.ndarra
 def _token(
     store: TokenStore, place: int, token_id: int, document: int | None, span: tuple[int, int] | None, closes: bool
 ) -> Token:
-    text = store.tokenizer.decode_bytes([token_id]).decode("utf-8", errors="backslashreplace")
-    return Token(place, token_id, text, document, span, closes)
+    data = store.tokenizer.decode_bytes([token_id])
+    text = data.decode("utf-8", errors="backslashreplace")
+    return Token(place, token_id, text, data.hex(), document, span, closes)
+
+
+def _running_text(tokens: Sequence[Token]) -> str:
+    """The text of neighbours. It is whole characters, but where a window cuts one: those parts are left out."""
+    data = b"".join(bytes.fromhex(token.bytes) for token in tokens)
+    return data.lstrip(_CONTINUATION).decode("utf-8", errors="ignore")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 Split = Literal["train", "validation", "test"]
@@ -60,9 +61,18 @@ def check_shares(shares: Shares) -> None:
         raise ValueError(f"{came}: the shares of train and validation must be above 0")
 
 
-def check_sizes(num_documents: dict[Split, int], num_bytes: dict[Split, int], shares: Shares) -> None:
-    """Raises:
-    ValueError: a split that is wanted is too small for its figures to mean anything.
+def check_sizes(
+    num_documents: dict[Split, int], num_bytes: dict[Split, int], shares: Shares, cures: Sequence[str] = ()
+) -> None:
+    """Look whether every split that is wanted is large enough for its figures to mean anything.
+
+    Args:
+        num_documents, num_bytes: of each split.
+        shares: of train, validation and test.
+        cures: what may help, for the error.
+
+    Raises:
+        ValueError: one is too small.
     """
     small = [
         f"{split} has {num_documents[split]:,} documents and {num_bytes[split]:,} bytes"
@@ -70,7 +80,9 @@ def check_sizes(num_documents: dict[Split, int], num_bytes: dict[Split, int], sh
         if share > 0 and (num_documents[split] < MIN_DOCUMENTS or num_bytes[split] < MIN_BYTES)
     ]
     if small:
+        parts = ", ".join(f"{split} {share:.4g}" for split, share in zip(SPLITS, shares, strict=True) if share > 0)
         raise ValueError(
             f"too little text: {', '.join(small)}, expected at least {MIN_DOCUMENTS} documents and {MIN_BYTES:,} "
-            f"bytes; give the corpus more text, or the split a larger share than in {list(shares)}"
+            f"bytes in each split (shares of the documents: {parts}); "
+            f"{'; '.join([*cures, 'give the corpus more text'])}"
         )

@@ -6,17 +6,22 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import filelock
 from filelock import FileLock, Timeout
 
 from zoo.data.build import sync_path
 
+# The file of a lock that is held may be removed where whoever waits for it looks whether its name still leads there,
+# and else begins anew. Older versions do not look: two processes could hold two locks of one name.
+_MAY_REMOVE = int(filelock.__version__.split(".")[0]) >= 4
+
 
 @contextmanager
 def locked(stores: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of one store. Its file stays: removing it would let two processes hold two locks."""
+    """Hold the lock of one store. Its file goes when what is done under it fails: no failed build leaves one."""
     lock = FileLock(stores / f"{name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -25,6 +30,11 @@ def locked(stores: Path, name: str, say: Callable[[str], None]) -> Iterator[None
         lock.acquire()
     try:
         yield
+    except BaseException:
+        if _MAY_REMOVE and not (stores / name).is_dir():
+            with suppress(OSError):  # some systems do not remove an open file
+                os.unlink(lock.lock_file)
+        raise
     finally:
         lock.release()
 

@@ -104,7 +104,11 @@ def load_recipe(path: Path | str, overrides: Iterable[str] | Mapping[str, Any] =
         RecipeError: every mistake in it, one line each.
     """
     trees = [layer.tree for layer in read_chain(path)]
-    tree = merge_all([*trees, *override_trees(overrides)])
+    changes = override_trees(overrides)
+    try:
+        tree = merge_all([*trees, *changes])
+    except RecipeError as error:
+        raise RecipeError(error.lines, str(path)) from error
     if "ablation" in tree:
         raise RecipeError([f"this is an ablation: run it with `zoo ablate {path}`"], str(path))
     return resolve_recipe(tree, Path(path).stem, str(path))

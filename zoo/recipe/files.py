@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from zoo.recipe.errors import RecipeError
+from zoo.recipe.errors import Problem, RecipeError
 from zoo.wording import nearest
 
 Tree = dict[str, Any]
@@ -142,33 +142,57 @@ def merge_all(trees: Iterable[Mapping[str, Any]]) -> Tree:
     return merged
 
 
-def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> Tree:
+def merge(old: Mapping[str, Any], new: Mapping[str, Any], where: str = "") -> Tree:
     """`new` laid over `old`: a component given with another class drops the old arguments, any other mapping merges,
-    everything else (lists too) replaces. A budget is one choice out of several, so it replaces as well."""
+    everything else (lists too) replaces. A budget is one choice out of several, so it replaces as well. A mapping of
+    numbers over a list is laid over those of its items: `sources.0.weight`.
+
+    Args:
+        where: key of the mappings themselves, for errors.
+
+    Raises:
+        RecipeError: a list has no such item.
+    """
     merged = copy.deepcopy(dict(old))
     for key, value in new.items():
         if key == "budget" or key not in merged:
             merged[key] = copy.deepcopy(value)
         else:
-            merged[key] = _merge_value(merged[key], value)
+            merged[key] = _merge_value(merged[key], value, f"{where}.{key}" if where else str(key))
     return merged
 
 
-def _merge_value(old: Any, new: Any) -> Any:
+def _merge_value(old: Any, new: Any, where: str) -> Any:
+    if isinstance(old, list) and isinstance(new, dict) and new and all(str(key).isdecimal() for key in new):
+        return _merge_items(old, new, where)
     names_class = isinstance(new, str) or (isinstance(new, dict) and "class_path" in new)
     if is_component(old) and names_class:
         given = {"class_path": new} if isinstance(new, str) else new
         if not same_class(old["class_path"], given["class_path"]):
             return copy.deepcopy(given)
-        return merge(old, {"init_args": given.get("init_args") or {}}) if given.get("init_args") else old
+        if not given.get("init_args"):
+            return old
+        new = {"init_args": given["init_args"]}
     if isinstance(new, dict) and isinstance(old, str) and not names_class:
         old = {"class_path": old}  # `norm: RMSNorm`, then `norm.eps: 1e-3`
     if is_component(old) and isinstance(new, dict):
         arguments = new["init_args"] if set(new) == {"init_args"} else new
-        return {**old, "init_args": merge(old.get("init_args") or {}, arguments or {})}
+        return {**old, "init_args": merge(old.get("init_args") or {}, arguments or {}, where)}
     if isinstance(old, dict) and isinstance(new, dict):
-        return merge(old, new)
+        return merge(old, new, where)
     return copy.deepcopy(new)
+
+
+def _merge_items(old: list[Any], new: Mapping[str, Any], where: str) -> list[Any]:
+    items = copy.deepcopy(old)
+    for key, value in new.items():
+        if int(key) >= len(items):
+            there = "it is empty"
+            if items:
+                there = f"it has {len(items)} {'item' if len(items) == 1 else 'items'}, numbered from 0"
+            raise RecipeError([Problem(f"{where}.{key}", f"the list {where} has no such item: {there}")])
+        items[int(key)] = _merge_value(items[int(key)], value, f"{where}.{key}")
+    return items
 
 
 def is_component(value: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
@@ -37,8 +38,15 @@ def type_problem(annotation: Any, value: Any) -> str | None:
     try:
         parse_value(parser_of(annotation), value)
     except Exception:
+        if isinstance(value, str) and any(_is_list(kind) for kind in kinds):
+            return f"expected a list, as [{value}], {came}"
         return f"expected {spoken(annotation)}, {came}"
     return None
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether it is a list of any length of what a word may be."""
+    return get_origin(kind) in (list, Sequence) and str in members(get_args(kind)[0])
 
 
 def _numeric_only(kinds: tuple[Any, ...]) -> bool:
@@ -69,5 +77,5 @@ def spoken(annotation: Any) -> str:
         elif inspect.isclass(kind) and get_origin(kind) is None:
             names.append(kind.__name__)
         else:
-            names.append(re.sub(r"\b(typing|collections\.abc)\.", "", str(kind)))
+            names.append(re.sub(r"\bSequence\b", "list", re.sub(r"\b(typing|collections\.abc)\.", "", str(kind))))
     return " or ".join(names)

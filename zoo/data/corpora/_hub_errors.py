@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import textwrap
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,16 +14,41 @@ _LONGEST = 300  # characters of another library's message
 
 
 @contextmanager
-def one_line(what: str) -> Iterator[None]:
-    """Whatever `datasets` and the libraries below it raise, as a ValueError of one line about `what`."""
+def one_line(what: str, place: Callable[[], str | None] = lambda: None) -> Iterator[None]:
+    """Whatever `datasets` and the libraries below it raise, as a ValueError of one line about `what`.
+
+    Args:
+        what: opens the line.
+        place: looks for what is wrong, with its file and line; None where it finds nothing. Called only then.
+    """
     try:
-        yield
+        with _unsaid():
+            yield
     except Exception as error:
         cause: BaseException = error
         while type(cause).__name__.startswith("DatasetGeneration") and cause.__cause__:
             cause = cause.__cause__  # these say that there was an error, their cause says which
         said = textwrap.shorten(str(cause), _LONGEST, placeholder=" ...")  # in one line
-        raise ValueError(f"{what}: cannot be read: {type(cause).__name__}: {said}") from error
+        found = place()
+        at = "" if found is None else f"; {found}"
+        raise ValueError(f"{what}: cannot be read: {type(cause).__name__}: {said}{at}") from error
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Keep `datasets` from printing the errors that it raises."""
+
+    def below_errors(record: logging.LogRecord) -> bool:
+        return record.levelno < logging.ERROR
+
+    handlers = list(logging.getLogger("datasets").handlers)
+    for handler in handlers:
+        handler.addFilter(below_errors)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(below_errors)
 
 
 def check_splits(split: str, known: Collection[str], what: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from zoo.data.corpora._reading import Reading, RecordError, first_line
 from zoo.data.corpora._source_file import SourceFile
-from zoo.data.corpora._text_readers import Layout, decoded_lines
+from zoo.data.corpora._text_readers import Layout, decoded_lines, not_utf8
 from zoo.wording import nearest
 
 if TYPE_CHECKING:
@@ -135,5 +135,5 @@ def _decode(data: bytes, file: SourceFile, row: int, reading: Reading) -> str:
     try:
         return reading.decode(data, str(file))
     except UnicodeDecodeError as error:
-        byte = data[error.start]
-        raise ValueError(f"{file}, row {row}: not UTF-8 at byte {error.start} of the text (0x{byte:02x})") from error
+        place = f"byte {error.start} of the text"
+        raise ValueError(not_utf8(f"{file}, row {row}", place, data[error.start])) from error

@@ -13,6 +13,8 @@ from zoo.wording import nearest
 
 _CHUNK_BYTES = 2**24
 _BYTE_ORDER_MARK = "\ufeff"
+_MARK_BYTES = _BYTE_ORDER_MARK.encode()
+_CURE = "`errors: replace` puts U+FFFD in place of such bytes and counts them"
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ def read_plain(file: SourceFile, stream: BinaryIO, layout: Layout, reading: Read
     else:
         pieces = _split_stream(stream, layout.separator.encode())
     for offset, piece in pieces:
-        if piece:
-            yield _decode(piece, file, offset, reading)
+        mark = len(_MARK_BYTES) if offset == 0 and piece.startswith(_MARK_BYTES) else 0
+        if len(piece) > mark:
+            yield _decode(piece[mark:] if mark else piece, file, offset + mark, reading)
         else:
             reading.empty(f"{file}, byte {offset}" if offset else str(file))
 
@@ -107,19 +110,24 @@ def decoded_lines(file: SourceFile, stream: BinaryIO, reading: Reading) -> Itera
         ValueError: the file is not UTF-8, and errors are strict.
     """
     offset = 0
-    for data in stream:
-        line = _decode(data, file, offset, reading)
+    for number, data in enumerate(stream, start=1):
+        line = _decode(data, file, offset, reading, number)
         yield line if offset else line.removeprefix(_BYTE_ORDER_MARK)
         offset += len(data)
 
 
-def _decode(data: bytes, file: SourceFile, offset: int, reading: Reading) -> str:
+def _decode(data: bytes, file: SourceFile, offset: int, reading: Reading, line: int | None = None) -> str:
     try:
         return reading.decode(data, str(file))
     except UnicodeDecodeError as error:
         of = " of the decompressed text" if file.compression else ""
-        byte = data[error.start]
-        raise ValueError(f"{file}: not UTF-8 at byte {offset + error.start}{of} (0x{byte:02x})") from error
+        where = str(file) if line is None else f"{file}:{line}"
+        raise ValueError(not_utf8(where, f"byte {offset + error.start}{of}", data[error.start])) from error
+
+
+def not_utf8(where: str, place: str, byte: int) -> str:
+    """What a file that is not UTF-8 is refused with: where it is not, and what to do about it."""
+    return f"{where}: not UTF-8 at {place} (0x{byte:02x}); {_CURE}"
 
 
 def short(value: object) -> str:

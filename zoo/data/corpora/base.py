@@ -41,6 +41,14 @@ class Corpus(ABC):
         for text in self.documents():
             yield name, text
 
+    def hints(self, key: str = "data.corpus") -> list[str]:
+        """What may help where a corpus turns out to have too little text, after `documents()` came to its end.
+
+        Args:
+            key: of a recipe, at which the corpus stands.
+        """
+        return []
+
     def notes(self) -> list[str]:
         """What the last complete `documents()` did not pass on as it stood (lines skipped, bytes replaced, documents
         filtered out), a line each, with counts: nothing is dropped in silence."""

@@ -34,11 +34,15 @@ class HubDataset(Corpus):
     | `json`, `csv`, `parquet`, `text`, `arrow` | that format, of `data_files`                                       |
     | `namespace/name`   | a dataset of the hub, downloaded to its cache; what the cache holds needs no network      |
 
+    What `datasets` cannot read (a broken line of JSON, bytes that are not UTF-8) is an error, which for files of this
+    machine names file and line. It is not ours to skip: `TextFiles` skips such lines and counts them. `datasets` reads
+    one format of a folder, so a folder of several is refused unless `data_files` names files of one.
+
     A dataset of the hub is named by the commit of its revision, local files by their contents. An access token is
     taken from `HF_TOKEN`, and `HF_HUB_OFFLINE=1` keeps from asking the hub.
 
     Args:
-        path: what to read.
+        path: what to read; `~` is the home folder.
         name: config (subset) of the dataset; None: its only one, or its default.
         split: a split; also `train+test`, and a slice as `train[:10%]` unless it streams.
         revision: branch, tag or commit of a dataset of the hub; None: `main`. Only a commit stays what it is.
@@ -46,7 +50,8 @@ class HubDataset(Corpus):
         text_field: the column.
         streaming: read files as they come, without a prepared copy in the cache; the documents are the same.
         num_documents: the first so many; None: all.
-        bad_lines: rows whose text is null: `error` names the first, `skip` leaves them out and counts them.
+        bad_lines: rows whose text is null: `error` names the first, `skip` leaves them out and counts them. No other
+            mistake is skipped.
 
     Raises:
         ValueError: arguments that do not go together.
@@ -97,18 +102,19 @@ class HubDataset(Corpus):
 
     @cached_property
     def _source(self) -> LocalFiles | SavedDataset | HubRepository:
-        path = self.path
+        path = os.path.expanduser(self.path)
         if path in BUILDERS:
             if self.data_files is None:
                 folder = f"; the folder is './{path}'" if os.path.isdir(path) else ""
                 raise ValueError(f"path={path!r} is a format: expected data_files, the files in it{folder}")
             self._refuse("revision", "a format", "datasets of the hub")
             self._refuse("name", "a format", "folders and datasets of the hub")
-            return LocalFiles(path, None, self.data_files)
+            files = [os.path.expanduser(place) for place in self.data_files]
+            return LocalFiles(path, None, files, self.text_field)
         if os.path.isdir(path):
             self._refuse("revision", "a folder here", "datasets of the hub")
             if not is_saved(path):
-                return LocalFiles(path, self.name, self.data_files)
+                return LocalFiles(path, self.name, self.data_files, self.text_field)
             self._refuse("name", "what save_to_disk wrote", "folders of files and datasets of the hub")
             self._refuse("data_files", "what save_to_disk wrote", "folders of files and datasets of the hub")
             return SavedDataset(path)
@@ -132,12 +138,21 @@ class HubDataset(Corpus):
             for data in column.to_pylist():
                 row += 1
                 if data:
-                    yield data.decode()
+                    yield self._decoded(data, row, reading)
                 elif data is None:
                     reason = f"null in the column {self.text_field!r}"
                     reading.bad(RecordError(reason), f"{self.path}, {self.split} row {row}")
                 else:
                     reading.empty(f"{self.path}, {self.split} row {row}")
+
+    def _decoded(self, data: bytes, row: int, reading: Reading) -> str:
+        try:
+            return reading.decode(data, self.path)
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{self.path}, {self.split} row {row}: not UTF-8 at byte {error.start} of the text "
+                f"(0x{data[error.start]:02x}); zoo.data.TextFiles can replace such bytes, by `errors: replace`"
+            ) from error
 
     def _columns(self, dataset: Any) -> Iterator[pyarrow.Array]:
         """The column, a few rows at a time, as arrays of bytes."""
@@ -148,7 +163,7 @@ class HubDataset(Corpus):
             dataset = dataset.select_columns([self.text_field])
         tables = dataset.with_format("arrow").iter(_BATCH_ROWS)
         while True:
-            with one_line(self.path):
+            with one_line(self.path, self._broken):
                 table = next(tables, None)
             if table is None:
                 return
@@ -159,6 +174,9 @@ class HubDataset(Corpus):
             if not is_text(column.type):
                 raise ValueError(f"{self.path}: expected text in the column {self.text_field!r}, got {column.type}")
             yield column.cast(pyarrow.large_binary())
+
+    def _broken(self) -> str | None:
+        return self._source.broken() if isinstance(self._source, LocalFiles) else None
 
     def _check_column(self, names: Sequence[str]) -> None:
         if self.text_field not in names:

@@ -82,5 +82,12 @@ class Mixture(Corpus):
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
+    def hints(self, key: str = "data.corpus") -> list[str]:
+        return [
+            f"{source.name}: {hint}"
+            for i, source in enumerate(self._sources)
+            for hint in source.corpus.hints(f"{key}.sources.{i}.corpus")
+        ]
+
     def notes(self) -> list[str]:
         return [f"{source.name}: {note}" for source in self._sources for note in source.corpus.notes()]

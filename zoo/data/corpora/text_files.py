@@ -7,6 +7,7 @@ import hashlib
 import lzma
 import os
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -38,15 +39,17 @@ class TextFiles(Corpus):
     | `.parquet`                  | the column `text_field` of a row                          |
     | one of these and `.gz`, `.bz2`, `.xz` or `.zst` | the same, compressed                  |
 
-    Text is taken as it is, line ends and byte order marks included. Empty documents are left out and counted in
-    `notes()`; a blank line of .jsonl and .csv files is no document.
+    Text is taken as it is, line ends included. A byte order mark at the start of a file is no text: it is left out, and
+    of its three bytes none is counted. Empty documents are left out and counted in `notes()`; a blank line of .jsonl
+    and .csv files is no document.
 
     Args:
-        paths: files or globs (`**` for any depth), relative to the current folder; read in this order, the matches of
-            a glob sorted. A file that two of them name is read once.
+        paths: files or globs (`**` for any depth), relative to the current folder, or from the home folder by `~`;
+            read in this order, the matches of a glob sorted. A file that two of them name is read once.
         text_field: field or column that holds the text, where there are any.
         separator: text that stands between the documents of a .txt or .md file; None: the file is one document.
-        errors: bytes that are not UTF-8: `strict` is an error that names the place, `replace` puts U+FFFD there.
+        errors: bytes that are not UTF-8: `strict` is an error that names the place, whatever `bad_lines` is; `replace`
+            puts U+FFFD there.
         bad_lines: lines and rows without a document (not JSON, no such field, no text in it, another number of
             columns, ...): `error` names the first, `skip` leaves them out and counts them in
             `notes()`, as replaced bytes are.
@@ -75,7 +78,7 @@ class TextFiles(Corpus):
     def documents(self) -> Iterator[str]:
         reading = Reading(self.errors, self.bad_lines)
         for file in self._files():
-            yield from _read(file, self._layout, reading)
+            yield from read_file(file, self._layout, reading)
         self._last = reading
 
     def notes(self) -> list[str]:
@@ -88,15 +91,26 @@ class TextFiles(Corpus):
             with file.path.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").digest()
             digest.update((file.format + file.compression).encode() + b"\0" + content)
+            if READERS[file.format] is read_plain and _is_marked(file):
+                digest.update(b"without its byte order mark")  # it was text before: another store
         return digest.hexdigest()
+
+    def hints(self, key: str = "data.corpus") -> list[str]:
+        if self._layout.separator is not None or all(READERS[file.format] is not read_plain for file in self._files()):
+            return []
+        return [
+            f"a .txt or .md file is one document unless `separator` says what stands between its documents, a blank "
+            f"line for instance: '--{key}.separator=\"\\n\\n\"' (the quotes too)"
+        ]
 
     def _files(self) -> list[SourceFile]:
         found: dict[str, SourceFile] = {}
         for pattern in self.paths:
+            pattern = pattern if os.path.isfile(pattern) else os.path.expanduser(pattern)
             matches = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern, recursive=True))
             files = [SourceFile.of(Path(match)) for match in matches if os.path.isfile(match)]
             if not files:
-                folder = f": it is a folder, as a glob {pattern.rstrip('/')}/*.txt" if os.path.isdir(pattern) else ""
+                folder = f": it is a folder, as a glob {pattern.rstrip('/')}/**/*.txt" if os.path.isdir(pattern) else ""
                 raise ValueError(f"no file matches {pattern!r} in {Path.cwd()}{folder}")
             for file in files:
                 if file.format not in READERS:
@@ -108,7 +122,20 @@ class TextFiles(Corpus):
         return list(found.values())
 
 
-def _read(file: SourceFile, layout: Layout, reading: Reading) -> Iterator[str]:
+def _is_marked(file: SourceFile) -> bool:
+    try:
+        with file.open() as stream:
+            return stream.read(len(BOM_UTF8)) == BOM_UTF8
+    except (EOFError, OSError, lzma.LZMAError, zlib.error):
+        return False  # reading it says what is wrong
+
+
+def read_file(file: SourceFile, layout: Layout, reading: Reading) -> Iterator[str]:
+    """Documents of one file.
+
+    Raises:
+        ValueError: it cannot be read, or a record of it is bad and the reading is strict about that.
+    """
     try:
         with file.open() as stream:
             yield from READERS[file.format](file, stream, layout, reading)

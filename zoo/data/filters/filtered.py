@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from zoo.data.corpora.base import Corpus
@@ -51,6 +52,18 @@ class FilteredCorpus(Corpus):
             "filters": [class_key(each) | {"options": lasting_options(each)} for each in self._filters],
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def hints(self, key: str = "data.corpus") -> list[str]:
+        hints = self._corpus.hints(key)
+        if self._last is None or self._last.kept_documents == self._last.num_documents:
+            return hints
+        dropped: Counter[str] = Counter()
+        for removed in self._last.removed:
+            dropped[removed.filter] += removed.dropped
+        gone, total = self._last.num_documents - self._last.kept_documents, self._last.num_documents
+        by = ", ".join(f"{name} {count:,}" for name, count in dropped.items() if count)
+        filters = f"the filters removed {gone:,} of {total:,} documents ({by}): `zoo data report` shows which rule did"
+        return [filters, *hints]
 
     def notes(self) -> list[str]:
         notes = self._corpus.notes()
