@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +14,18 @@ from typing import Any
 
 import pytest
 
-from zoo.cli import main
+from zoo.cli import BEHIND_DASHES, PRESETS, main
 from zoo.commands.tokenizer import compiling
 from zoo.commands.tokenizer.corpora import SHARES, passages
 from zoo.data import TextFiles, split_of
-from zoo.interop import write_huggingface
+from zoo.interop import write_huggingface, write_tiktoken
 from zoo.prepare import open_store
 from zoo.recipe import load_recipe
 from zoo.tokenizers import BPETokenizer, ByteTokenizer, CharTokenizer, Tokenizer, WordTokenizer, load_tokenizer
+from zoo.tokenizers._pretokens import PATTERNS
 
-BASE = str(Path(__file__).parents[1] / "recipes" / "base.yaml")
+ROOT = Path(__file__).parents[1]
+BASE = str(ROOT / "recipes" / "base.yaml")
 TEXT = "The theory of the thing: then, there, they're. café 試験 🙂\r\n\n\tIt isn't 1234."
 Captured = pytest.CaptureFixture[str]
 
@@ -128,6 +133,10 @@ class TestTrain:
             (["a.txt", "--data.seq_len=9"], "--data.seq_len=9: only a recipe has such keys, and a.txt is none"),
             (["a.txt", "--kind", "word", "--format", "tiktoken"], "--format tiktoken: a WordTokenizer is no byte-pair"),
             (["a.txt", "--pattern", "cl100k", "--format", "gpt2"], "--format gpt2 means the pattern gpt2, got cl100k"),
+            (
+                ["a.txt", "--pattern", "^a|.", "--format", "huggingface"],
+                "--format huggingface: the pattern '^a|.' holds '^', which matches at every line in Ruby's syntax",
+            ),
             (["a.txt", BASE], "expected one recipe, or text files, got a.txt"),
             ([BASE, "--vocab-size", "300"], f"--vocab-size: {BASE} says what to train on; set its keys, as --data."),
             ([BASE, "--errors", "replace"], f"--errors: {BASE} says what to train on; set its keys, as --data."),
@@ -143,6 +152,18 @@ class TestTrain:
         before = sorted(folder.iterdir())
         assert refused(["train", *words, "-o", "mine.json"], capsys).startswith(text)
         assert sorted(folder.iterdir()) == before
+
+    @pytest.mark.parametrize(
+        "words",
+        [["--pattern", "a$|.", "--format", "huggingface"], ["--pattern", "none", "--format", "gpt2"]]
+        + [["--kind", "char", "--format", form] for form in ("huggingface", "gpt2", "tiktoken")],
+    )
+    def test_a_format_that_cannot_be_is_refused_before_training(
+        self, words: list[str], folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folder / "a.txt").write_text(TEXT, encoding="utf-8")
+        monkeypatch.setattr("zoo.commands.tokenizer.train.learn", lambda *_: pytest.fail("it trains"))
+        assert refused(["train", "a.txt", *words, "-o", "x"], capsys).startswith(f"--format {words[-1]}")
 
     def test_a_place_that_is_not_there(self, folder: Path, capsys: Captured) -> None:
         line = refused(["train", "a.txt", "-o", "no/mine.json"], capsys)
@@ -180,9 +201,83 @@ class TestTrain:
         (folder / "a.txt").write_text(TEXT * 5, encoding="utf-8", newline="")
         words = ["a.txt", "--vocab-size", "280", "--format", "tiktoken", "-o", "mine.tiktoken"]
         assert main(["tokenizer", "train", *words]) == 0
-        note = "a rank file does not hold its pattern, 'gpt2', and special tokens, {\"<|endoftext|>\": 0}"
+        options = ["--pattern", "gpt2", "--special-tokens", '{"<|endoftext|>": 0}']
+        note = f"a rank file holds neither pattern nor special tokens: to read it, say {shlex.join(options)}"
         assert f"note: {note}" in capsys.readouterr().out
-        assert "holds neither pattern nor special tokens" in refused(["encode", "mine.tiktoken", "a"], capsys)
+        line = refused(["encode", "mine.tiktoken", "a"], capsys)
+        assert line.endswith(
+            "say --encoding NAME, or --pattern and --special-tokens as zoo tokenizer train printed them"
+        )
+        assert main(["tokenizer", "train", *words[:3], "-o", "ours.json"]) == 0
+        ids = load_tokenizer("ours.json").encode(TEXT)
+        (folder / "mine.tiktoken").rename("mine.ranks")  # told by what stands in it
+        capsys.readouterr()
+        assert main(["tokenizer", "encode", "mine.ranks", TEXT, *options]) == 0
+        assert capsys.readouterr().out.split() == [str(i) for i in ids]
+        assert main(["tokenizer", "decode", "mine.ranks", *map(str, ids), *options]) == 0
+        assert capsys.readouterr().out == TEXT
+        (folder / "b.txt").write_text("".join(f"{n} is the thing\n" for n in range(30_000)))
+        assert main(["tokenizer", "compare", "mine.ranks", "ours.json", "--corpus", "b.txt", *options, "--json"]) == 0
+        rows = json.loads(capsys.readouterr().out)["rows"]
+        assert len({row["num_tokens"] for row in rows}) == 1 and len(rows) == 2
+
+    @pytest.mark.parametrize(
+        ("options", "text"),
+        [
+            (["--pattern", "gpt2"], "m.tiktoken: a rank file with --pattern needs --special-tokens, too, at least one"),
+            (["--special-tokens", "x"], "--special-tokens x: expected JSON, as '{\"<|endoftext|>\": 0}'"),
+            (["--special-tokens", '{"a": "b"}'], '--special-tokens {"a": "b"}: expected JSON, as '),
+            (["--encoding", "gpt3"], "m.tiktoken: encoding='gpt3': expected one of gpt2, r50k_base"),
+            (["--encoding", "gpt2", "--pattern", "gpt2"], "m.tiktoken: pattern='gpt2' and encoding='gpt2' both say"),
+        ],
+    )
+    def test_what_is_said_of_a_rank_file(
+        self, options: list[str], text: str, saved: str, capsys: Captured, folder: Path
+    ) -> None:
+        write_tiktoken(load_tokenizer(saved), "m.tiktoken")
+        assert refused(["encode", "m.tiktoken", "a", *options], capsys).startswith(text)
+
+    def test_other_files_are_not_told(self, saved: str, capsys: Captured) -> None:
+        line = refused(["encode", saved, "a", "--pattern", "gpt2"], capsys)
+        assert line == "saved.json: --pattern is for rank files alone, and this is none"
+        line = refused(["compare", saved, "--encoding", "gpt2"], capsys)
+        assert line == "--encoding is for rank files alone, and no tokenizer here is one"
+
+    def test_a_pipe_is_read(self, folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+        reading, writing = os.pipe()
+        os.write(writing, TEXT.encode())
+        os.close(writing)
+        monkeypatch.setattr("zoo.commands.tokenizer.texts.STANDARD_INPUT", f"/dev/fd/{reading}")
+        assert main(["tokenizer", "train", "-", "--kind", "char", "-o", "mine.json"]) == 0
+        os.close(reading)
+        assert f"learned from {len(TEXT.encode())} bytes" in capsys.readouterr().out
+        assert load_tokenizer("mine.json").decode(load_tokenizer("mine.json").encode(TEXT)) == TEXT
+
+    def test_standard_output_is_for_the_report(self, folder: Path, capsys: Captured) -> None:
+        for name in ("-", "/dev/stdout", "/dev/fd/1"):
+            line = refused(["train", "a.txt", "-o", name], capsys)
+            assert line == f"{name} is no file, and standard output is for the report: expected the name of a file"
+
+    def test_a_link_that_leads_nowhere_is_not_replaced_unasked(self, folder: Path, capsys: Captured) -> None:
+        (folder / "link.json").symlink_to("nowhere")
+        assert refused(["train", "a.txt", "-o", "link.json"], capsys) == (
+            "link.json is there already: --force replaces it"
+        )
+        assert (folder / "link.json").is_symlink()
+
+    def test_a_device_or_pipe_is_written_to_as_it_stands(self, folder: Path) -> None:
+        (folder / "a.txt").write_text(TEXT, encoding="utf-8")
+        os.mkfifo(folder / "pipe")
+        reader = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        assert main(["tokenizer", "train", "a.txt", "--kind", "byte", "-o", "pipe"]) == 0
+        (folder / "copy.json").write_bytes(os.read(reader, 2**16))
+        os.close(reader)
+        assert (folder / "pipe").is_fifo() and isinstance(load_tokenizer("copy.json"), ByteTokenizer)
+        assert sorted(entry.name for entry in folder.iterdir()) == ["a.txt", "copy.json", "pipe"]
+
+    def test_a_folder_is_meant(self, saved: str, capsys: Captured) -> None:
+        line = refused(["train", "a.txt", "-o", saved, "--format", "gpt2", "--force"], capsys)
+        assert line == "saved.json is a file: --format gpt2 writes two, and expects the name of a folder"
 
 
 class TestEncodeAndDecode:
@@ -191,16 +286,19 @@ class TestEncodeAndDecode:
         assert main(["tokenizer", "encode", saved, "--file", "text"]) == 0
         ids = capsysbinary.readouterr().out
         assert [int(i) for i in ids.split()] == load_tokenizer(saved).encode(TEXT)
-        for again in (["encode", saved, TEXT], ["encode", saved]):
+        standard_input = (["encode", saved], ["encode", saved, "-"], ["encode", saved, "--file", "-"])
+        for again in (["encode", saved, TEXT], *standard_input):
             stdin(TEXT.encode())
             assert main(["tokenizer", *again]) == 0
             assert capsysbinary.readouterr().out == ids
-        for given in (ids, str([int(i) for i in ids.split()]).encode()):
+        listed = str([int(i) for i in ids.split()])
+        for given in (ids, listed.encode(), f' \n{{"ids": {listed}, "tokens": ["7"]}}'.encode()):
             stdin(given)
             assert main(["tokenizer", "decode", saved]) == 0
             assert capsysbinary.readouterr().out == TEXT.encode()
-        assert main(["tokenizer", "decode", saved, *ids.decode().split()]) == 0
-        assert capsysbinary.readouterr().out == TEXT.encode()
+        for words in (ids.decode().split(), [listed], [listed[1:-1].replace(" ", "")], listed.split()):
+            assert main(["tokenizer", "decode", saved, *words]) == 0
+            assert capsysbinary.readouterr().out == TEXT.encode()
 
     def test_a_stream_longer_than_what_is_read_at_once(
         self, saved: str, stdin: Any, capsysbinary: Any, monkeypatch: pytest.MonkeyPatch
@@ -264,6 +362,14 @@ class TestEncodeAndDecode:
             (["decode", "saved.json", "270"], "saved.json: id 270 is not in [0, 270)"),
             (["decode", "saved.json", "-1"], "saved.json: id -1 is not in [0, 270)"),
             (["decode", "saved.json", "1", "x"], "saved.json: expected ids as whole numbers, got 'x'"),
+            (["decode", "saved.json", "1_0"], "saved.json: expected ids as whole numbers, got '1_0'"),
+            (["decode", "saved.json", "٦٦"], "saved.json: expected ids as whole numbers, got '٦٦'"),
+            (["decode", "saved.json", "9" * 30], "saved.json: expected ids as whole numbers, got '999"),
+            (["decode", "saved.json", '{"id": [1]}'], "saved.json: expected ids, or a JSON object with a list of them"),
+            (["decode", "saved.json", '{"ids": [true]}'], "saved.json: expected ids as whole numbers, got 'True'"),
+            (["encode", "saved.json", "hello", "world"], "unknown argument 'world': expected one TEXT, in quotes; see"),
+            (["encode", "saved.json", "a", "--jso"], "unknown argument '--jso'; did you mean '--json'? see --help"),
+            (["encode", "saved.json", "-zzzz"], f"unknown argument '-zzzz': {BEHIND_DASHES}"),
         ],
     )
     def test_a_mistake_is_one_line(
@@ -375,12 +481,66 @@ class TestCompare:
             (["--corpus", "none.txt"], "none.txt: no file matches 'none.txt' in "),
             (["--corpus", "small.txt"], "small.txt: too little text: train has 1 documents"),
             (["--plot", "p.pdf"], "--plot p.pdf: expected the name of a .png file in a folder that is there"),
+            (["--plot", "there.png"], "there.png is there already: --force replaces it"),
             (["--plot", "no/p.png"], "--plot no/p.png: expected the name of a .png file"),
         ],
     )
     def test_a_mistake_is_one_line(self, words: list[str], text: str, folder: Path, capsys: Captured) -> None:
         (folder / "small.txt").write_text("a b c")
+        (folder / "there.png").write_text("a picture")
         assert refused(["compare", *words], capsys).startswith(text)
+
+
+def test_what_the_readme_says_of_python_and_recipes(folder: Path, saved: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Tokenizers")[2].partition("\n## ")[0]
+    code = re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    written = re.findall(r"^```yaml\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+    assert len(code) == len(written) == 1
+    (folder / saved).rename("bpe.json")
+    exec(compile(code[0], "README.md", "exec"), {})
+    (folder / "theirs.yaml").write_text(f"base: {BASE}\n{written[0]}")
+    tokenizer = load_recipe(folder / "theirs.yaml").built.data.tokenizer
+    tokenizer.train([])
+    assert tokenizer.encode(TEXT) == load_tokenizer("bpe.json").encode(TEXT)
+    assert tokenizer.special_ids == {"<|endoftext|>": 0}
+
+
+def test_a_text_that_begins_with_a_dash(saved: str, capsys: Captured) -> None:
+    assert main(["tokenizer", "encode", saved, "--", "-hello"]) == 0
+    assert load_tokenizer(saved).decode([int(i) for i in capsys.readouterr().out.split()]) == "-hello"
+    with pytest.raises(SystemExit, match="2"):  # -h, to argparse
+        main(["tokenizer", "encode", saved, "-hello"])
+    assert BEHIND_DASHES in capsys.readouterr().err
+
+
+def test_help_names_the_presets() -> None:
+    assert all(name in PRESETS for name in PATTERNS)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["fit", "r.yaml"], "; up to its last checkpoint nothing is lost: --resume goes on from there"),
+        (["fit", "r.yaml", "--print"], ""),
+        (["ablate", "a.yaml"], "; nothing that was done is lost: run the same command again to go on"),
+        (["ablate", "a.yaml", "--check"], ""),
+        (["data", "build", "r.yaml"], "; a store is written whole or not at all: run the same command again to build"),
+        (["data", "report", "r.yaml"], ""),
+        (["tokenizer", "train", "a.txt", "-o", "x.json"], "; no tokenizer was saved: training starts over"),
+        (["tokenizer", "compare"], ""),
+        (["list"], ""),
+    ],
+)
+def test_who_stops_a_command_is_told_the_truth(
+    words: list[str], said: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("zoo.cli.importlib.import_module", stopped)
+    assert main(words) == 130
+    line = capsys.readouterr().err.strip()
+    assert line.startswith("stopped" + said) and (said or line == "stopped")
 
 
 def test_passages_join_to_the_text() -> None:

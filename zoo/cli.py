@@ -7,10 +7,19 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from zoo import __version__
 
 EXIT_USAGE, EXIT_INTERRUPTED = 2, 130
+AFTER_A_STOP = {  # what is true of what was done
+    "fit": "; up to its last checkpoint nothing is lost: --resume goes on from there",
+    "ablate": "; nothing that was done is lost: run the same command again to go on",
+    "data build": "; a store is written whole or not at all: run the same command again to build it",
+    "tokenizer train": "; no tokenizer was saved: training starts over",
+}
+BEHIND_DASHES = "a text that begins with - stands behind --: zoo tokenizer encode FILE -- TEXT"
+PRESETS = "gpt2 (the default), cl100k, o200k, llama3, qwen2, or none for no cut"
 OVERRIDES = (
     "any key of the recipe can be set from here, as --model.d_model=256 or --seed=1; "
     "a component too: --model.ffn=MLP --model.ffn.activation=relu2"
@@ -27,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         overrides = _overrides(rest, parser, arguments)
         return importlib.import_module(f"zoo.commands.{arguments.command}").run(arguments, overrides)
     except KeyboardInterrupt:
-        print("\nstopped; nothing that was done is lost: run the same command again to go on", file=sys.stderr)
+        print(f"\nstopped{_after_a_stop(arguments)}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # `zoo list | head`
         sys.stderr.close()
@@ -44,8 +53,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USAGE
 
 
+def _after_a_stop(arguments: argparse.Namespace) -> str:
+    if arguments.command == "fit" and arguments.show:
+        return ""
+    if arguments.command == "ablate" and arguments.check:
+        return ""
+    return AFTER_A_STOP.get(" ".join([arguments.command, *filter(None, [getattr(arguments, "action", None)])]), "")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        if (
+            self.prog.endswith(" encode") and "ignored explicit argument" in message
+        ):  # -hello is -h and more to argparse
+            message += f"; {BEHIND_DASHES}"
+        super().error(message)
+
+
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog="zoo",
         description="Which component buys the most loss for the same budget?",
         allow_abbrev=False,
@@ -106,7 +132,7 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     for action in (build, inspect, report):
         action.add_argument("recipe", type=Path, help="YAML file")
         action.set_defaults(command="data", action=action.prog.split()[-1])
-    for action in (inspect, report):
+    for action in (build, inspect, report):
         action.add_argument("--json", action="store_true", help="for programs")
 
 
@@ -116,33 +142,51 @@ def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     actions = tokenizer.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     train = _command(actions, "train", "learn a vocabulary from a recipe's text or from files", overrides=True)
-    train.add_argument("sources", nargs="+", metavar="SOURCE", help="a recipe (YAML), or text files and globs")
-    train.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to save it")
+    train.add_argument(
+        "sources", nargs="+", metavar="SOURCE", help="a recipe (YAML), or text files and globs; - is standard input"
+    )
+    train.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="FILE", help="where to save it; for gpt2 a folder"
+    )
     train.add_argument("--force", action="store_true", help="replace what is there")
     train.add_argument("--kind", choices=("bpe", "word", "char", "byte"), help="of tokenizer, for files (default: bpe)")
     train.add_argument("--vocab-size", type=_positive, metavar="N", help="ids at most (default: the class's own)")
-    train.add_argument("--pattern", help="of pre-tokens: gpt2 (bpe), words (word), cl100k, ..., or an expression")
+    train.add_argument(
+        "--pattern", help=f"how text is cut, of bpe: {PRESETS}; of word: words (the default); or an expression"
+    )
     train.add_argument("--tie-break", choices=("first", "greatest", "huggingface"), help="default: first")
-    train.add_argument("--special", action="append", dest="specials", metavar="TOKEN", help="beside <|endoftext|>")
+    train.add_argument(
+        "--special",
+        action="append",
+        dest="specials",
+        metavar="TOKEN",
+        help="a special token to have beside <|endoftext|>, also several times; they get the first ids",
+    )
     train.add_argument("--errors", choices=("strict", "replace"), help="of files that are not UTF-8 (default: strict)")
     train.add_argument(
-        "--format", choices=("zoo", "huggingface", "tiktoken", "gpt2"), default="zoo", help="of the file"
+        "--format", choices=("zoo", "huggingface", "tiktoken", "gpt2"), default="zoo", help="of the file (default: zoo)"
     )
 
     encode = _command(actions, "encode", "the ids of a text")
     encode.add_argument("tokenizer", type=Path, help="its file")
-    encode.add_argument("text", nargs="?", help="default: standard input")
-    encode.add_argument("--file", type=Path, help="to read the text from")
+    encode.add_argument("text", nargs="?", help="default, and -: standard input; behind -- it may begin with -")
+    encode.add_argument("--file", type=Path, help="to read the text from; - is standard input")
     encode.add_argument(
         "--special",
         choices=("refuse", "allow", "plain"),
         default="refuse",
-        help="what special tokens in the text are: an error (default), tokens, or plain text",
+        help="where the text holds a special token of the tokenizer: refuse the text (default), allow it as that "
+        "token, or encode it as plain text",
     )
 
     decode = _command(actions, "decode", "the text of ids")
     decode.add_argument("tokenizer", type=Path, help="its file")
-    decode.add_argument("ids", nargs="*", metavar="ID", help="default: standard input")
+    decode.add_argument(
+        "ids",
+        nargs="*",
+        metavar="ID",
+        help="as encode prints them, also with commas or as JSON; default, and -: standard input",
+    )
 
     compare = _command(actions, "compare", "what each tokenizer makes of held-out text, how fast, at which cost")
     compare.add_argument("tokenizers", nargs="*", metavar="TOKENIZER", help="files or recipes (default: one of each)")
@@ -151,6 +195,19 @@ def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     )
     compare.add_argument("--d-model", type=_positive, default=768, metavar="N", help="width of a model (default: 768)")
     compare.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
+    compare.add_argument("--force", action="store_true", help="replace the picture that is there")
+
+    for action in (encode, decode, compare):
+        ranks = action.add_argument_group(
+            "a tiktoken rank file", "does not say how text is cut, nor its special tokens"
+        )
+        ranks.add_argument(
+            "--encoding", metavar="NAME", help="the published one it is, as cl100k_base (default: its name)"
+        )
+        ranks.add_argument("--pattern", help=f"how it cuts: {PRESETS.replace(' (the default)', '')}, or an expression")
+        ranks.add_argument(
+            "--special-tokens", metavar="JSON", help="ids of its special tokens, as zoo tokenizer train says"
+        )
 
     for action in (train, encode, decode, compare):
         action.add_argument("--json", action="store_true", help="for programs")
@@ -190,13 +247,23 @@ def _overrides(rest: list[str], parser: argparse.ArgumentParser, arguments: argp
         key, equals, value = word.removeprefix("--").partition("=")
         is_key = word.startswith("--") and ("." in key or key == "seed")
         if not arguments.takes_overrides or not is_key:
-            raise RecipeError([f"unknown argument {word!r}{nearest(word.partition('=')[0], flags)} See --help"])
+            hint = nearest(word.partition("=")[0], flags) if word.startswith("-") else ""
+            raise RecipeError([f"unknown argument {word!r}{hint or ':'} {_way_to_say(word, arguments)}"])
         if not equals:
             if not queue or queue[0].startswith("--"):
                 raise RecipeError([f"--{key} needs a value: --{key}=VALUE"])
             value = queue.pop(0)
         pairs.append(f"{key}={value}")
     return pairs
+
+
+def _way_to_say(word: str, arguments: argparse.Namespace) -> str:
+    if arguments.command == "tokenizer" and arguments.action == "encode":
+        if arguments.text is None:
+            return BEHIND_DASHES
+        if not word.startswith("-"):
+            return "expected one TEXT, in quotes; see --help"
+    return "see --help"
 
 
 def _budget(text: str) -> dict[str, float]:

@@ -2,13 +2,15 @@ r"""How a `tokenizer.json` says where text is cut: pre-tokenizers, and which of 
 
 Hugging Face `tokenizers` runs expressions through Oniguruma, in Ruby's syntax. The presets have been compared with it
 over every code point. In Ruby's syntax `{1,3}+` is a repeated `{1,3}`, not a possessive one as in Python and Rust: so
-tiktoken's own writing of cl100k cuts otherwise there, and an expression of one's own with `}+` is refused.
+tiktoken's own writing of cl100k cuts otherwise there. Of expressions of one's own, those that may mean something else
+there are refused (`_oniguruma`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from zoo.interop._oniguruma import check
 from zoo.tokenizers._pretokens import PATTERNS
 from zoo.wording import listing
 
@@ -62,7 +64,7 @@ def write_pattern(pattern: str | None) -> dict[str, Any]:
     """The pre-tokenizer that cuts as a pattern does.
 
     Raises:
-        ValueError: Oniguruma would read the expression otherwise.
+        ValueError: Oniguruma may read the expression otherwise.
     """
     if pattern in ("gpt2", None):
         return _BYTE_LEVEL | {"use_regex": pattern == "gpt2"}
@@ -98,9 +100,5 @@ def _split_pattern(split: dict[str, Any]) -> str:
 
 
 def _same_in_oniguruma(expression: str) -> str:
-    if "}+" in expression:
-        raise ValueError(
-            f"the pattern {expression!r} holds '}}+', which repeats in Oniguruma and is possessive elsewhere: "
-            f"expected it written otherwise"
-        )
+    check(expression)
     return expression

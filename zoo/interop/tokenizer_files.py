@@ -29,8 +29,8 @@ def read_huggingface(
     tokens are plain ones. With `allowed_special="all"` its ids are those of
     `tokenizers.Tokenizer.encode(text, add_special_tokens=False)`.
 
-    Published patterns are known; any other goes through the `regex` package, while `tokenizers` has Oniguruma: where
-    these two read an expression differently, ids differ.
+    Published patterns are known; any other goes through the `regex` package, while `tokenizers` has Oniguruma: what
+    these two may read differently is refused. (Their versions of Unicode differ: so may ids of its newest characters.)
 
     Args:
         path: the file.
@@ -39,7 +39,8 @@ def read_huggingface(
 
     Raises:
         ValueError: the file is missing or damaged, or does what would change ids (another model or pre-tokenizer, a
-            normalizer, dropout, added tokens that are not special or take in the space around them); names the part.
+            normalizer, dropout, added tokens that are not special or take in the space around them, an expression that
+            Oniguruma may read otherwise); names the part.
 
     Warns:
         UserWarning: a part is left out that changes no ids of a text: a post-processor, truncation, padding.
@@ -52,7 +53,7 @@ def write_huggingface(tokenizer: Tokenizer, path: Path | str) -> None:
 
     Raises:
         ValueError: the tokenizer is no byte-pair encoding or not trained, a special token is also an ordinary one of
-            another id, or the pattern is an expression that Oniguruma reads otherwise.
+            another id, or the pattern is an expression that Oniguruma may read otherwise.
     """
     tokenizer_json.write_vocabulary(_vocabulary_of(tokenizer), Path(path))
 

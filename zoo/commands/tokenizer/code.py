@@ -7,13 +7,13 @@ import codecs
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 from zoo.commands.tokenizer.compiling import say_if_compiling
-from zoo.commands.tokenizer.files import open_tokenizer
+from zoo.commands.tokenizer.files import open_tokenizer, rank_options
 from zoo.commands.tokenizer.mistakes import existing, one_line
 from zoo.recipe.errors import RecipeError
 from zoo.tokenizers import Tokenizer
@@ -29,7 +29,7 @@ SPECIALS: dict[str, dict[str, Any]] = {
 
 def encode(arguments: argparse.Namespace, overrides: list[str]) -> int:
     """Print the ids of a text; as JSON, what is to be known of each, which holds all of it at once."""
-    tokenizer = open_tokenizer(arguments.tokenizer, _say)
+    tokenizer = open_tokenizer(arguments.tokenizer, _say, **rank_options(arguments))
     say_if_compiling(tokenizer, "encode", _say)
     rules = SPECIALS[arguments.special]
     with _input(arguments) as stream, _spoken(arguments):
@@ -48,9 +48,9 @@ def encode(arguments: argparse.Namespace, overrides: list[str]) -> int:
 
 def decode(arguments: argparse.Namespace, overrides: list[str]) -> int:
     """Print the text of ids, byte for byte; on a terminal its last line is ended."""
-    tokenizer = open_tokenizer(arguments.tokenizer, _say)
+    tokenizer = open_tokenizer(arguments.tokenizer, _say, **rank_options(arguments))
     say_if_compiling(tokenizer, "decode", _say)
-    words = iter(arguments.ids) if arguments.ids else _words(sys.stdin.buffer)
+    words = _words(utf8_chunks(sys.stdin.buffer) if arguments.ids in ([], ["-"]) else [" ".join(arguments.ids)])
     with one_line(str(arguments.tokenizer)):
         if arguments.json:
             ids = [_id(word) for word in words]
@@ -93,14 +93,18 @@ def _input(arguments: argparse.Namespace) -> AbstractContextManager[BinaryIO | N
     """The stream to encode; None where the text stands on the command line."""
     if arguments.text is not None and arguments.file is not None:
         raise RecipeError(["expected TEXT or --file, got both"])
-    if arguments.text is not None:
-        return nullcontext(None)
-    return nullcontext(sys.stdin.buffer) if arguments.file is None else existing(arguments.file).open("rb")
+    if _is_standard_input(arguments):
+        return nullcontext(sys.stdin.buffer)
+    return nullcontext(None) if arguments.file is None else existing(arguments.file).open("rb")
+
+
+def _is_standard_input(arguments: argparse.Namespace) -> bool:
+    return "-" in (arguments.text, str(arguments.file)) or (arguments.text is None and arguments.file is None)
 
 
 def _spoken(arguments: argparse.Namespace) -> AbstractContextManager[None]:
     """Errors name what was read."""
-    where = "TEXT" if arguments.text is not None else "standard input" if arguments.file is None else arguments.file
+    where = "standard input" if _is_standard_input(arguments) else arguments.file or "TEXT"
     return one_line(
         str(where), {"(allowed_special)": "(--special allow)", "(disallowed_special=())": "(--special plain)"}
     )
@@ -120,21 +124,40 @@ def _facts(tokenizer: Tokenizer, text: str, rules: dict[str, Any]) -> dict[str, 
     }
 
 
-def _words(stream: BinaryIO) -> Iterator[str]:
-    """What white space, commas or brackets separate, so that JSON lists can be read too."""
-    rest = ""
-    for text in utf8_chunks(stream):
+def _words(texts: Iterable[str]) -> Iterator[str]:
+    """What white space, commas or brackets separate, so that JSON lists can be read too; of a JSON object, as `encode`
+    prints, its "ids".
+
+    Raises:
+        ValueError: it begins as an object, and is none with ids.
+    """
+    chunks = iter(texts)
+    rest = next((text for text in chunks if text.strip()), "")
+    if rest.lstrip().startswith("{"):
+        yield from _ids_of_object(rest + "".join(chunks))
+        return
+    chunks, rest = chain([rest], chunks), ""
+    for text in chunks:
         *words, rest = re.split(r"[\s,\[\]]+", rest + text)
         yield from filter(None, words)
     if rest:
         yield rest
 
 
-def _id(word: str) -> int:
+def _ids_of_object(text: str) -> list[str]:
     try:
-        return int(word)
-    except ValueError:
-        raise ValueError(f"expected ids as whole numbers, got {word!r}") from None
+        ids = json.loads(text)["ids"]
+    except (ValueError, KeyError, RecursionError):
+        ids = None
+    if not isinstance(ids, list):
+        raise ValueError("expected ids, or a JSON object with a list of them under 'ids'")
+    return [str(i) for i in ids]
+
+
+def _id(word: str) -> int:
+    if not re.fullmatch(r"-?[0-9]{1,18}", word):  # int() takes 1_0 and digits of any script, too
+        raise ValueError(f"expected ids as whole numbers, got {word!r}")
+    return int(word)
 
 
 def _say(line: str) -> None:

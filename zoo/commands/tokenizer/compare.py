@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import zoo
 from zoo.accounting.gemm_peak import cpu_name
 from zoo.commands.tokenizer.compiling import COMPILING, WORKS, is_compiled, merges
 from zoo.commands.tokenizer.corpora import Source, embedded, of_files, of_recipe, spool
-from zoo.commands.tokenizer.files import is_recipe, open_tokenizer
-from zoo.commands.tokenizer.mistakes import one_line
+from zoo.commands.tokenizer.files import flags_of, is_rank_file, is_recipe, open_tokenizer, rank_options
+from zoo.commands.tokenizer.mistakes import free, one_line
 from zoo.data.progress import Progress, display
 from zoo.data.split import Split
 from zoo.data.spool import Spool
@@ -55,12 +56,17 @@ def compare(arguments: argparse.Namespace, overrides: list[str]) -> int:
     plot = arguments.plot
     if plot is not None and (plot.suffix.lower() != ".png" or not plot.parent.is_dir()):
         raise RecipeError([f"--plot {plot}: expected the name of a .png file in a folder that is there"])
+    if plot is not None:
+        free(plot, force=arguments.force)
     recipes = {name: load_recipe(name) for name in arguments.tokenizers if is_recipe(name)}
+    reading = rank_options(arguments)
+    if reading and not any(is_rank_file(Path(name)) for name in arguments.tokenizers):
+        raise RecipeError([f"{flags_of(reading)} is for rank files alone, and no tokenizer here is one"])
     sources = _sources(arguments.corpus or [], recipes)
     rows: list[TokenizerRow] = []
     notes: list[str] = []
     with display(sys.stderr) as progress:
-        contenders = _contenders(arguments.tokenizers, recipes, progress) or defaults()
+        contenders = _contenders(arguments.tokenizers, recipes, reading, progress) or defaults()
         if any(merges(each.tokenizer) for each in contenders) and not all(map(is_compiled, WORKS)):
             progress.say(COMPILING)
         for source in sources:
@@ -75,7 +81,9 @@ def compare(arguments: argparse.Namespace, overrides: list[str]) -> int:
     return 0
 
 
-def _contenders(names: Sequence[str], recipes: Mapping[str, Recipe], progress: Progress) -> list[Contender]:
+def _contenders(
+    names: Sequence[str], recipes: Mapping[str, Recipe], reading: Mapping[str, Any], progress: Progress
+) -> list[Contender]:
     stems = Counter(Path(name).stem for name in names)
     found = []
     for name in dict.fromkeys(names):
@@ -83,7 +91,8 @@ def _contenders(names: Sequence[str], recipes: Mapping[str, Recipe], progress: P
         if name in recipes:
             found.append(Contender(short, recipes[name].built.data.tokenizer))
         else:
-            found.append(Contender(short, open_tokenizer(Path(name), progress.say), is_trained=True))
+            options = reading if is_rank_file(Path(name)) else {}
+            found.append(Contender(short, open_tokenizer(Path(name), progress.say, **options), is_trained=True))
     return found
 
 

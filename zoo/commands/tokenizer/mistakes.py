@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from zoo.recipe.errors import RecipeError
 from zoo.wording import nearest
+
+STREAMS = ("-", "/dev/stdin", "/dev/stdout", "/dev/stderr")
 
 
 @contextmanager
@@ -43,15 +46,20 @@ def existing(path: Path) -> Path:
 
 
 def free(path: Path, *, force: bool) -> Path:
-    """A place to write to.
+    """A place to write to. A device or a pipe, as /dev/null, is free always: nothing in it is replaced.
 
     Raises:
-        RecipeError: its folder is not there, or something lies there and `force` is false.
+        RecipeError: its folder is not there, something lies there (a link that leads nowhere, too) and `force` is
+            false, or it is a standard stream, which is for what the command says.
     """
+    if str(path) in STREAMS or str(path.parent) in ("/dev/fd", "/proc/self/fd"):
+        raise RecipeError([f"{path} is no file, and standard output is for the report: expected the name of a file"])
     if not path.parent.is_dir():
         raise RecipeError([f"{path}: there is no folder {path.parent}"])
     if path.is_dir():
         raise RecipeError([f"{path} is a folder: expected the name of a file"])
-    if path.exists() and not force:
+    if path.exists() and not path.is_file():
+        return path
+    if os.path.lexists(path) and not force:
         raise RecipeError([f"{path} is there already: --force replaces it"])
     return path

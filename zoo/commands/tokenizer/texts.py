@@ -22,6 +22,7 @@ from zoo.tokenizers._files import read_text
 from zoo.tokenizers._specials import stream_pieces
 
 CHUNK_BYTES, PIECE_CHARS = 2**20, 2**18  # of a file that is read, and of what is learned from, at a time
+STANDARD_INPUT = "/dev/stdin"
 Errors = Literal["strict", "replace"]
 
 
@@ -59,14 +60,15 @@ def of_train_split(source: Source) -> Reading:
 
 def of_files(patterns: Sequence[str], tokenizer: Tokenizer, errors: Errors) -> Reading:
     """Files: .jsonl, .csv, .parquet and compressed ones by document, as `TextFiles` reads them; any other is plain
-    text of any size, read in chunks.
+    text of any size, read in chunks. "-" is standard input, and a pipe is read as a file is.
 
     Raises:
         ValueError: a pattern matches no file.
     """
     files = list(dict.fromkeys(path for pattern in patterns for path in _matches(pattern)))
     plain = {path for path in files if _is_plain(path)}
-    sizes = sum(os.path.getsize(path) for path in files) if plain == set(files) else None
+    is_known = plain == set(files) and all(map(os.path.isfile, files))  # a pipe has no size
+    sizes = sum(map(os.path.getsize, files)) if is_known else None
     reading = Reading((), f"{len(files):,} {'file' if len(files) == 1 else 'files'}", sizes)
 
     def texts() -> Iterator[str]:
@@ -115,8 +117,11 @@ def learn(tokenizer: Tokenizer, reading: Reading, progress: Progress) -> float:
 
 
 def _matches(pattern: str) -> list[str]:
-    matches = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern, recursive=True))
-    files = [match for match in matches if os.path.isfile(match)]
+    if pattern == "-":
+        return [STANDARD_INPUT]
+    if os.path.exists(pattern) and not os.path.isdir(pattern):
+        return [pattern]
+    files = [match for match in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(match)]
     if not files:
         folder = f": it is a folder, as a glob {pattern.rstrip('/')}/**/*.txt" if os.path.isdir(pattern) else ""
         raise ValueError(f"no file matches {pattern!r} in {Path.cwd()}{folder}")

@@ -31,6 +31,8 @@ def train(arguments: argparse.Namespace, overrides: list[str]) -> int:
     """Train a tokenizer on the train split of a recipe, or on files; save it, and say what came of it."""
     output = arguments.output
     in_folder = arguments.format == "gpt2" and output.is_dir()
+    if arguments.format == "gpt2" and output.exists() and not in_folder:
+        raise RecipeError([f"{output} is a file: --format gpt2 writes two, and expects the name of a folder"])
     for path in [output / name for name in GPT2_FILES] if in_folder else [output]:
         free(path, force=arguments.force)
     if any(is_recipe(source) for source in arguments.sources):
