@@ -28,7 +28,7 @@ from zoo.tokenizers._word_ids import (
 from zoo.tokenizers._words import Words, find, hash_bytes
 
 SLACK = 8  # ids that may be written behind the last
-_USUAL_IDS = 2**21
+_USUAL_IDS = 2**19
 
 
 class Scratch(NamedTuple):

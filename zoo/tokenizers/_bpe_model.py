@@ -19,7 +19,7 @@ from zoo.tokenizers._pretokens import Pretokens
 from zoo.tokenizers._text import checked_ids, utf8
 from zoo.tokenizers._word_ids import whole_words
 
-_BATCH_BYTES = 2**20  # texts that go through compiled code in one call
+_BATCH_BYTES = 2**18  # texts that go through compiled code in one call
 
 
 class BPEModel:
