@@ -12,21 +12,22 @@ kinds of answer are timed: arrays (`encode_to_numpy` of tiktoken, `encode_arrays
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.metadata
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from _bpe_training import END, TRAINERS, VOCAB_SIZE, library
+from _bpe_texts import about, fresh, num_bytes, peers, prose, spread_over, trained
+from _bpe_training import TRAINERS, library
 from _results import spread, write
 
 sys.path.remove(str(Path(__file__).resolve().parent))  # this file bears the name of a peer
@@ -34,30 +35,6 @@ ROUNDS = 7
 SAMPLE_BYTES = 4_000_000  # of a text that all three encode; `tokenizers` takes seconds for it
 STREAM_BYTES = 10**9
 WARM_BYTES = 500_000  # of other documents, encoded before the clock runs
-
-
-def prose() -> list[str]:
-    """English: the language reference and all docstrings."""
-    from zoo.data import PythonDocs
-
-    return list(PythonDocs().documents())
-
-
-def about(texts: list[str]) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(text.encode() + b"\0")
-    return {"documents": len(texts), "bytes": num_bytes(texts), "sha256": digest.hexdigest()[:16]}
-
-
-def num_bytes(texts: list[str]) -> int:
-    return sum(len(text.encode()) for text in texts)
-
-
-def spread_over(texts: list[str], size: int) -> tuple[list[str], list[str]]:
-    """Documents from all over a corpus, of about `size` bytes together but not more than half, and the others."""
-    step = max(2, round(num_bytes(texts) / size))
-    return texts[::step], [text for i, text in enumerate(texts) if i % step]
 
 
 Work = Callable[[], Any]
@@ -76,43 +53,6 @@ def in_turn(work: dict[str, Work | tuple[Work, Work]], rounds: int = ROUNDS) -> 
             run()
             seconds[name].append(time.perf_counter() - began)
     return seconds
-
-
-def trained() -> Any:
-    """zoo's tokenizer, trained as `tokenizers` would, so that both have one vocabulary."""
-    from zoo.tokenizers import BPETokenizer
-
-    tokenizer = BPETokenizer(vocab_size=VOCAB_SIZE, tie_break="huggingface")
-    tokenizer.train(library(tests=False) + prose())
-    return tokenizer
-
-
-def peers(tokenizer: Any) -> tuple[Any, Any]:
-    """The same vocabulary in tiktoken and in `tokenizers`."""
-    import tiktoken
-    import tokenizers
-
-    from zoo.interop import write_huggingface
-    from zoo.tokenizers._pretokens import PATTERNS
-
-    ranks = {tokenizer.decode_bytes([i]): i for i in range(1, tokenizer.vocab_size)}
-    theirs = tiktoken.Encoding("zoo", pat_str=PATTERNS["gpt2"], mergeable_ranks=ranks, special_tokens={END: 0})
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        write_huggingface(tokenizer, path)
-        return theirs, tokenizers.Tokenizer.from_file(str(path))
-
-
-def fresh(tokenizer: Any, met: Sequence[str] = ()) -> Any:
-    """A copy that has met the words of these texts alone."""
-    from zoo.tokenizers import BPETokenizer
-
-    copy = BPETokenizer(vocab_size=VOCAB_SIZE, tie_break="huggingface")
-    copy.load_state(tokenizer.state())
-    copy.model.encode("")
-    copy.model._workspaces.clear()
-    copy.encode_arrays([*met, ""])
-    return copy
 
 
 def encoding(tokenizer: Any) -> list[dict[str, Any]]:
@@ -204,7 +144,7 @@ def decoding(tokenizer: Any) -> list[dict[str, Any]]:
 
 
 def threads(tokenizer: Any) -> list[dict[str, Any]]:
-    """The only part on two cores."""
+    """The only part on two cores; and what the machine allows: processes that share nothing, not even a lock."""
     texts = library(tests=True)
     copy: list[Any] = []
 
@@ -217,7 +157,36 @@ def threads(tokenizer: Any) -> list[dict[str, Any]]:
             "2 threads": (begin, lambda: copy[0].encode_arrays(texts, num_threads=2)),
         }
     )
-    return [row("encode over documents", texts, seconds)]
+    halves = [texts[::2], texts[1::2]]
+    control = {"each alone": [], "both at once": []}
+    for _ in range(ROUNDS):
+        control["each alone"].append(sum(_in_processes(tokenizer, [half]) for half in halves))
+        control["both at once"].append(_in_processes(tokenizer, halves))
+    return [
+        row("encode over documents", texts, seconds),
+        row("the same in processes that share nothing, half of the text each", texts, control),
+    ]
+
+
+def _in_processes(tokenizer: Any, shares: list[list[str]]) -> float:
+    """Seconds until all have encoded their share; they begin together."""
+    fork = multiprocessing.get_context("fork")
+    start, seconds = fork.Barrier(len(shares)), fork.Queue()
+
+    def work(share: list[str]) -> None:
+        copy = fresh(tokenizer)
+        start.wait()
+        began = time.perf_counter()
+        copy.encode_arrays(share)
+        seconds.put(time.perf_counter() - began)
+
+    processes = [fork.Process(target=work, args=(share,)) for share in shares]
+    for process in processes:
+        process.start()
+    slowest = max(seconds.get() for _ in processes)
+    for process in processes:
+        process.join()
+    return slowest
 
 
 def training() -> list[dict[str, Any]]:
