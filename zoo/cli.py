@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from zoo import __version__
 
@@ -24,6 +24,8 @@ OVERRIDES = (
     "any key of the recipe can be set from here, as --model.d_model=256 or --seed=1; "
     "a component too: --model.ffn=MLP --model.ffn.activation=relu2"
 )
+
+_Actions: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,18 +56,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _after_a_stop(arguments: argparse.Namespace) -> str:
-    if arguments.command == "fit" and arguments.show:
-        return ""
-    if arguments.command == "ablate" and arguments.check:
-        return ""
+    if (arguments.command == "fit" and arguments.show) or (arguments.command == "ablate" and arguments.check):
+        return ""  # nothing was done
     return AFTER_A_STOP.get(" ".join([arguments.command, *filter(None, [getattr(arguments, "action", None)])]), "")
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        if (
-            self.prog.endswith(" encode") and "ignored explicit argument" in message
-        ):  # -hello is -h and more to argparse
+        if self.prog.endswith(" encode") and "ignored explicit argument" in message:  # -hello is -h and more, to it
             message += f"; {BEHIND_DASHES}"
         super().error(message)
 
@@ -106,7 +104,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _data_commands(commands: _Actions) -> None:
     purpose = "the token store of a recipe, and what stands in it"
     data = commands.add_parser("data", help=purpose, description=purpose, allow_abbrev=False)
     actions = data.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -131,16 +129,25 @@ def _data_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]
 
     for action in (build, inspect, report):
         action.add_argument("recipe", type=Path, help="YAML file")
-        action.set_defaults(command="data", action=action.prog.split()[-1])
-    for action in (build, inspect, report):
         action.add_argument("--json", action="store_true", help="for programs")
+        action.set_defaults(command="data", action=action.prog.split()[-1])
 
 
-def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _tokenizer_commands(commands: _Actions) -> None:
     purpose = "train tokenizers, use them, compare them"
     tokenizer = commands.add_parser("tokenizer", help=purpose, description=purpose, allow_abbrev=False)
     actions = tokenizer.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
+    train = _train_arguments(actions)
+    readers = _encode_arguments(actions), _decode_arguments(actions), _compare_arguments(actions)
+    for action in readers:
+        _rank_file_arguments(action)
+    for action in (train, *readers):
+        action.add_argument("--json", action="store_true", help="for programs")
+        action.set_defaults(command="tokenizer", action=action.prog.split()[-1])
+
+
+def _train_arguments(actions: _Actions) -> argparse.ArgumentParser:
     train = _command(actions, "train", "learn a vocabulary from a recipe's text or from files", overrides=True)
     train.add_argument(
         "sources", nargs="+", metavar="SOURCE", help="a recipe (YAML), or text files and globs; - is standard input"
@@ -166,7 +173,10 @@ def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     train.add_argument(
         "--format", choices=("zoo", "huggingface", "tiktoken", "gpt2"), default="zoo", help="of the file (default: zoo)"
     )
+    return train
 
+
+def _encode_arguments(actions: _Actions) -> argparse.ArgumentParser:
     encode = _command(actions, "encode", "the ids of a text")
     encode.add_argument("tokenizer", type=Path, help="its file")
     encode.add_argument("text", nargs="?", help="default, and -: standard input; behind -- it may begin with -")
@@ -178,7 +188,10 @@ def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
         help="where the text holds a special token of the tokenizer: refuse the text (default), allow it as that "
         "token, or encode it as plain text",
     )
+    return encode
 
+
+def _decode_arguments(actions: _Actions) -> argparse.ArgumentParser:
     decode = _command(actions, "decode", "the text of ids")
     decode.add_argument("tokenizer", type=Path, help="its file")
     decode.add_argument(
@@ -187,7 +200,10 @@ def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
         metavar="ID",
         help="as encode prints them, also with commas or as JSON; default, and -: standard input",
     )
+    return decode
 
+
+def _compare_arguments(actions: _Actions) -> argparse.ArgumentParser:
     compare = _command(actions, "compare", "what each tokenizer makes of held-out text, how fast, at which cost")
     compare.add_argument("tokenizers", nargs="*", metavar="TOKENIZER", help="files or recipes (default: one of each)")
     compare.add_argument(
@@ -196,26 +212,20 @@ def _tokenizer_commands(commands: argparse._SubParsersAction[argparse.ArgumentPa
     compare.add_argument("--d-model", type=_positive, default=768, metavar="N", help="width of a model (default: 768)")
     compare.add_argument("--plot", type=Path, metavar="FILE.png", help="draw it, too")
     compare.add_argument("--force", action="store_true", help="replace the picture that is there")
+    return compare
 
-    for action in (encode, decode, compare):
-        ranks = action.add_argument_group(
-            "a tiktoken rank file", "does not say how text is cut, nor its special tokens"
-        )
-        ranks.add_argument(
-            "--encoding", metavar="NAME", help="the published one it is, as cl100k_base (default: its name)"
-        )
-        ranks.add_argument("--pattern", help=f"how it cuts: {PRESETS.replace(' (the default)', '')}, or an expression")
-        ranks.add_argument(
-            "--special-tokens", metavar="JSON", help="ids of its special tokens, as zoo tokenizer train says"
-        )
 
-    for action in (train, encode, decode, compare):
-        action.add_argument("--json", action="store_true", help="for programs")
-        action.set_defaults(command="tokenizer", action=action.prog.split()[-1])
+def _rank_file_arguments(action: argparse.ArgumentParser) -> None:
+    ranks = action.add_argument_group("a tiktoken rank file", "does not say how text is cut, nor its special tokens")
+    ranks.add_argument("--encoding", metavar="NAME", help="the published one it is, as cl100k_base (default: its name)")
+    ranks.add_argument("--pattern", help=f"how it cuts: {PRESETS.replace(' (the default)', '')}, or an expression")
+    ranks.add_argument(
+        "--special-tokens", metavar="JSON", help="ids of its special tokens, as zoo tokenizer train says"
+    )
 
 
 def _command(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    commands: _Actions,
     name: str,
     purpose: str,
     *,

@@ -164,13 +164,10 @@ def test_who_waited_for_a_build_that_failed_builds_alone(tmp_path: Path) -> None
     assert len(list(done.iterdir())) == 120 and list(stores.iterdir()) == []
 
 
-def test_an_older_filelock_keeps_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would not look whether the file is still there once it has waited."""
-    for may_remove, left in ((False, ["0123456789ab.lock"]), (True, [])):
-        monkeypatch.setattr(store_folder, "_MAY_REMOVE", may_remove)
-        with pytest.raises(ValueError, match=r"^too small$"), store_folder.locked(tmp_path, "0123456789ab", print):
-            raise ValueError("too small")
-        assert [path.name for path in tmp_path.iterdir()] == left
+def test_a_build_that_failed_leaves_no_lock(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^too small$"), store_folder.locked(tmp_path, "0123456789ab", print):
+        raise ValueError("too small")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failed_rebuild_keeps_the_store_and_its_lock(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from tests.interop.interop_cases import SOURCES, ids_of_plain_text, theirs_trained
 from zoo.interop import read_huggingface, write_huggingface
-from zoo.interop._oniguruma import check
+from zoo.interop._oniguruma import same_in_oniguruma
 from zoo.tokenizers import BPETokenizer
 from zoo.tokenizers._pretokens import Pretokens
 
@@ -111,7 +111,7 @@ def test_what_is_let_through_cuts_alike() -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of the `regex` package, on set operations
                 ours = Pretokens(expression)
-            check(expression)
+            same_in_oniguruma(expression)
         except ValueError:
             continue
         theirs = pre_tokenizers.Split(Regex(expression), "isolated")
@@ -146,7 +146,7 @@ def test_files_of_others_with_expressions_in_use_are_read(expression: str, tmp_p
 @pytest.mark.parametrize(("expression", "message"), NOT_READ_ALIKE)
 def test_what_may_mean_something_else_is_refused(expression: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        check(expression)
+        same_in_oniguruma(expression)
 
 
 @pytest.mark.parametrize(("expression", "message"), [(r"^a|\s|.", r"holds '\^'"), (r"(?s)a.|\s", r"holds '\(\?s\)'")])

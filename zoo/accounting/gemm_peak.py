@@ -1,7 +1,7 @@
 """What large matrix products reach on a device, in the dtype that a run multiplies in; and how much memory was taken.
- Arithmetic from a CPU's datasheet
-(cores x width x clock) is not honest: clocks drop under wide vectors, and neighbours share the units. By this protocol
-an MFU above 1 can only be noise.
+
+Arithmetic from a CPU's datasheet (cores x width x clock) is not honest: clocks drop under wide vectors, and neighbours
+share the units. By this protocol an MFU above 1 can only be noise.
 """
 
 from __future__ import annotations

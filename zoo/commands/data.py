@@ -23,10 +23,9 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
 
 
 def _build(recipe: Recipe, arguments: argparse.Namespace) -> int:
-    as_json = getattr(arguments, "json", False)
-    with display(sys.stderr if as_json else None) as progress:
+    with display(sys.stderr if arguments.json else None) as progress:
         store = open_store(recipe, rebuild=arguments.rebuild, progress=progress, num_jobs=arguments.jobs)
-    if as_json:
+    if arguments.json:
         print(json.dumps(_summary(store), ensure_ascii=False, indent=1))
         return 0
     print(f"store {store.fingerprint[:12]} in {store.folder}")

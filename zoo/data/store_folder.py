@@ -9,19 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import filelock
 from filelock import FileLock, Timeout
 
 from zoo.data.build import sync_path
 
-# The file of a lock that is held may be removed where whoever waits for it looks whether its name still leads there,
-# and else begins anew. Older versions do not look: two processes could hold two locks of one name.
-_MAY_REMOVE = int(filelock.__version__.split(".")[0]) >= 4
-
 
 @contextmanager
 def locked(stores: Path, name: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Hold the lock of one store. Its file goes when what is done under it fails: no failed build leaves one."""
+    """Hold the lock of one store. Its file goes when what is done under it fails: no failed build leaves one. It may go
+    while it is held, since whoever waits for it looks whether its name still leads there (filelock 4)."""
     lock = FileLock(stores / f"{name}.lock")
     try:
         lock.acquire(timeout=0)
@@ -31,7 +27,7 @@ def locked(stores: Path, name: str, say: Callable[[str], None]) -> Iterator[None
     try:
         yield
     except BaseException:
-        if _MAY_REMOVE and not (stores / name).is_dir():
+        if not (stores / name).is_dir():
             with suppress(OSError):  # some systems do not remove an open file
                 os.unlink(lock.lock_file)
         raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.interop._oniguruma import check
+from zoo.interop._oniguruma import same_in_oniguruma
 from zoo.tokenizers._pretokens import PATTERNS
 from zoo.wording import listing
 
@@ -68,7 +68,7 @@ def write_pattern(pattern: str | None) -> dict[str, Any]:
     """
     if pattern in ("gpt2", None):
         return _BYTE_LEVEL | {"use_regex": pattern == "gpt2"}
-    expression = {**PATTERNS, "cl100k": _CL100K}.get(pattern) or _same_in_oniguruma(pattern)
+    expression = {**PATTERNS, "cl100k": _CL100K}.get(pattern) or same_in_oniguruma(pattern)
     split = {"type": "Split", "pattern": {"Regex": expression}, "behavior": "Isolated", "invert": False}
     return {"type": "Sequence", "pretokenizers": [split, _BYTE_LEVEL | {"use_regex": False}]}
 
@@ -92,13 +92,8 @@ def _split_pattern(split: dict[str, Any]) -> str:
     preset = PUBLISHED.get(expression)
     # what is kept between matches, or removed from there: of the presets' expressions nothing is
     if behavior == "Isolated" or (behavior == "Removed" and invert is True and preset):
-        return preset or _same_in_oniguruma(expression)
+        return preset or same_in_oniguruma(expression)
     raise ValueError(
         f"its pre_tokenizer Split has behavior={behavior!r}, invert={invert!r}: expected 'Isolated', which keeps all "
         f"text"
     )
-
-
-def _same_in_oniguruma(expression: str) -> str:
-    check(expression)
-    return expression

@@ -33,11 +33,14 @@ _HINTS = {
 }
 
 
-def check(expression: str) -> None:
-    """Raises:
-    ValueError: the two engines may read the expression differently, or Oniguruma not at all; says at which part.
+def same_in_oniguruma(expression: str) -> str:
+    """The expression.
+
+    Raises:
+        ValueError: the two engines may read it differently, or Oniguruma not at all; says at which part.
     """
     _Parser(expression).whole()
+    return expression
 
 
 class _Parser:
