@@ -99,27 +99,12 @@ def scratch_at(t):
 
 
 @native
-def new_short(text, start, end, slot, tables, out, place):
-    """Ids of a piece of up to SHORT_BYTES that the cache lacks, and shall have in `slot`."""
+def new_word(text, start, end, tables, out, place):
+    """Ids of a piece of up to MIDDLE_BYTES that the cache lacks, and takes."""
     cache = cache_at(tables)
     last = merge_piece(text, start, end, merges_at(tables), scratch_at(tables), out, place)
     if make_room(cache, whole_at(tables), last - place):
-        cache.short[slot], cache.short[slot + 1] = short_key(text, start, end)
-        remember(cache.short, slot + 2, cache, out, place, last)
-        cache.used[0] += 1
-    return last
-
-
-@native
-def new_middle(text, start, end, slot, tables, out, place):
-    """As `new_short`, of up to MIDDLE_BYTES."""
-    cache = cache_at(tables)
-    last = merge_piece(text, start, end, merges_at(tables), scratch_at(tables), out, place)
-    if make_room(cache, whole_at(tables), last - place):
-        table = cache.middle
-        table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = middle_key(text, start, end)
-        remember(table, slot + 4, cache, out, place, last)
-        cache.used[1] += 1
+        remember(cache, text, start, end, out, place, last)
     return last
 
 
@@ -146,13 +131,13 @@ def encode_pieces(text, start, ends, num_pieces, cache, tables, out, place):
             if get(cache.short, slot + 1) != 0:
                 place = recall(cache.short, slot + 2, cache, out, place)
             else:
-                place = new_short(text, start, end, slot, tables, out, place)
+                place = new_word(text, start, end, tables, out, place)
         elif end - start <= MIDDLE_BYTES:
             slot = find_middle(cache.middle, middle_key(text, start, end))
             if get(cache.middle, slot + 3) != 0:
                 place = recall(cache.middle, slot + 4, cache, out, place)
             else:
-                place = new_middle(text, start, end, slot, tables, out, place)
+                place = new_word(text, start, end, tables, out, place)
         else:
             place = long_piece(text, start, end, tables, out, place)
         start = end

@@ -48,17 +48,15 @@ class Whole(NamedTuple):
 def whole_words(words: Mapping[bytes, int]) -> Whole:
     """From words and the id of each."""
     counter, long = WordCounter(), {word: i for word, i in words.items() if len(word) > MIDDLE_BYTES}
-    counter.add(*_laid_out(long))
-    joined, _, ends = _laid_out(words)
-    return Whole(joined, ends, _ids_of(words), counter.words, _ids_of(long))
+    text, ends, long_ids = _laid_out(long)
+    counter.add(text, 0, ends)
+    return Whole(*_laid_out(words), counter.words, long_ids)
 
 
-def _laid_out(words: Mapping[bytes, int]) -> tuple[NDArray[np.uint8], int, NDArray[np.int64]]:
-    return padded([b"".join(words)])[0], 0, np.cumsum([len(word) for word in words], dtype=np.int64)
-
-
-def _ids_of(words: Mapping[bytes, int]) -> NDArray[np.uint32]:
-    return np.fromiter(words.values(), dtype=np.uint32, count=len(words))
+def _laid_out(words: Mapping[bytes, int]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint32]]:
+    """Words one after another and padded, where each ends, and their ids."""
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    return padded([b"".join(words)])[0], ends, np.fromiter(words.values(), dtype=np.uint32, count=len(words))
 
 
 def new_cache(whole: Whole) -> Cache:
@@ -88,19 +86,25 @@ def take_whole(cache, whole):
     start = 0
     for i in range(len(whole.ends)):
         end = whole.ends[i]
-        if end - start <= SHORT_BYTES:
-            low, high = short_key(whole.joined, start, end)
-            slot = find_short(cache.short, low, high)
-            cache.short[slot], cache.short[slot + 1] = low, high
-            cache.short[slot + 2], cache.short[slot + 3] = whole.ids[i], _ONE_ID
-            cache.used[0] += 1
-        elif end - start <= MIDDLE_BYTES:
-            key = middle_key(whole.joined, start, end)
-            slot, table = find_middle(cache.middle, key), cache.middle
-            table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = key
-            table[slot + 4], table[slot + 5] = whole.ids[i], _ONE_ID
-            cache.used[1] += 1
+        if end - start <= MIDDLE_BYTES:
+            put_word(cache, whole.joined, start, end, np.uint64(whole.ids[i]), _ONE_ID)
         start = end
+
+
+@native
+def put_word(cache, text, start, end, first, last):
+    """Put a word of up to MIDDLE_BYTES that is not there, with its value, into a cache that has room."""
+    if end - start <= SHORT_BYTES:
+        low, high = short_key(text, start, end)
+        slot, table = find_short(cache.short, low, high), cache.short
+        table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = low, high, first, last
+        cache.used[0] += 1
+    else:
+        key = middle_key(text, start, end)
+        slot, table = find_middle(cache.middle, key), cache.middle
+        table[slot], table[slot + 1], table[slot + 2], table[slot + 3] = key
+        table[slot + 4], table[slot + 5] = first, last
+        cache.used[1] += 1
 
 
 @inlined
@@ -184,10 +188,10 @@ def make_room(cache, whole, num_ids):
 
 
 @inlined
-def remember(table, slot, cache, out, place, end):
-    """Keep the ids out[place:end] as the value of a word."""
-    count = end - place
-    first, last = np.uint64(out[place]), np.uint64(count) << np.uint64(32)
+def remember(cache, text, start, end, out, place, last):
+    """Keep a word of up to MIDDLE_BYTES, whose ids are out[place:last], in a cache that has room."""
+    count = last - place
+    first, second = np.uint64(out[place]), np.uint64(count) << np.uint64(32)
     if count > 3:
         first = np.uint64(cache.used[2])
         for i in range(count):
@@ -195,5 +199,5 @@ def remember(table, slot, cache, out, place, end):
         cache.used[2] += count
     else:
         first |= np.uint64(out[place + 1]) << np.uint64(32) if count > 1 else np.uint64(0)
-        last |= np.uint64(out[place + 2]) if count > 2 else np.uint64(0)
-    table[slot], table[slot + 1] = first, last
+        second |= np.uint64(out[place + 2]) if count > 2 else np.uint64(0)
+    put_word(cache, text, start, end, first, second)
