@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.tokenizers import bpe_reference
-from zoo.tokenizers import BPETokenizer
+from zoo.tokenizers import BPETokenizer, _word_ids
 from zoo.tokenizers._bpe_merge import LONG_BYTES
+from zoo.tokenizers._bpe_model import BPEModel
 from zoo.tokenizers._characters import class_tables, padded
 from zoo.tokenizers._pretokens import PATTERNS as PATTERNS_OF_ZOO
 from zoo.tokenizers._pretokens import Pretokens
+from zoo.tokenizers._text import first_tokens
 from zoo.tokenizers._words import WordCounter
 
 PATTERNS = ["gpt2", "cl100k", r"[^\S]|\w+|[^\w\s]+", None]
@@ -116,22 +119,45 @@ def test_counting_starts_small_and_grows(texts: list[str]) -> None:
         assert found == list(expected)
 
 
+@pytest.fixture
+def small_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Full after some dozen words, so that it starts anew all the time."""
+    monkeypatch.setattr(_word_ids, "_SHORT_SLOTS", 64)
+    monkeypatch.setattr(_word_ids, "_MIDDLE_SLOTS", 32)
+    monkeypatch.setattr(_word_ids, "_CACHED_IDS", 512)
+
+
+@pytest.mark.usefixtures("small_cache")
 def test_the_cache_of_words_starts_anew_when_it_is_full() -> None:
     """More distinct words than it has room for, of each length that it keeps apart; the ids stay what they were."""
     tokenizer = BPETokenizer(vocab_size=257 + 40, pattern=r" ?\S+")
     tokenizer.train(["w0 w1 w2 w10 w11 w22 a much longer word: w123456789"])
-    words = [f" w{i}" for i in range(200_000)] + [f" w{i:020}" for i in range(25_000)]
-    text = "".join(words)
-    ids = tokenizer.encode(text)
-    assert tokenizer.encode(text) == ids
-    assert tokenizer.decode(ids) == text
-    fresh = BPETokenizer(vocab_size=257 + 40, pattern=r" ?\S+")
-    fresh.load_state(tokenizer.state())
-    step = 997
-    for start in range(0, len(words), step):
-        part = "".join(words[start : start + step])
-        assert fresh.encode(part) == tokenizer.encode(part)
-    assert [i for word in words[::501] for i in fresh.encode(word)] == tokenizer.encode("".join(words[::501]))
+    words = [f" w{i}" for i in range(2_000)] + [f" w{i:020}" for i in range(500)] + [f" w{i:050}" for i in range(9)]
+    expected = [symbol for word in words for symbol in bpe_reference.encode(word.encode(), tokenizer.merges)]
+    for _ in range(2):
+        assert [tokenizer.decode_bytes([i]) for i in tokenizer.encode("".join(words))] == expected
+        assert [tokenizer.decode_bytes([i]) for word in words for i in tokenizer.encode(word)] == expected
+
+
+@pytest.mark.usefixtures("small_cache")
+def test_a_cache_that_starts_anew_keeps_tokens_that_no_merge_makes() -> None:
+    none = np.array([], dtype=np.int64)
+    words = [b"hello", b" a word of 20 bytes!", b" a word of more than thirty-one bytes"]
+    model = BPEModel(
+        pretokens=Pretokens("(?s).+"),
+        tokens=[*first_tokens(()), *words],
+        ids=np.arange(256 + len(words)),
+        left=none,
+        right=none,
+        ranks=none,
+        products=none,
+        special_ids={},
+        whole={word: 256 + i for i, word in enumerate(words)},
+    )
+    for i in range(1_000):
+        model.encode(f"{i}")
+        model.encode(f"{i:020}")
+        assert [model.encode(word.decode()).tolist() for word in words] == [[256], [257], [258]]
 
 
 def test_training_on_one_long_run() -> None:
