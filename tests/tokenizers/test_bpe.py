@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from zoo.tokenizers import BPETokenizer, _native, _scan
+from zoo.tokenizers._pretokens import compile_pattern, split
 
 # Figure 1 of the paper, with the counts: the words that every textbook merges by hand.
 WORDS = ["low"] * 5 + ["lower"] * 2 + ["widest"] * 3 + ["newest"] * 6
@@ -185,3 +186,26 @@ def test_surrogate_in_training_is_refused() -> None:
 def test_unusable_state_is_refused(state: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         BPETokenizer(vocab_size=258).load_state(state)
+
+
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_texts_of_any_size_go_together(num_threads: int) -> None:
+    """Short texts are copied, long ASCII is read where it stands, and what is larger than a workspace has its own."""
+    tokenizer = train(["the cat’s hat, the rat’s mat"] * 3, vocab_size=300)
+    words = ["the hat", "the cat’s mat", "", "\x00", "0123456789", "ü" * 9]
+    texts = [f"{word} {i}" * size for size in (0, 1, 300, 60_000) for i, word in enumerate(words)]
+    of_piece: dict[str, list[int]] = {}
+
+    def expected(text: str) -> list[int]:
+        pieces = split(compile_pattern("gpt2"), text)
+        for piece in set(pieces) - set(of_piece):
+            of_piece[piece] = tokenizer.encode_array(piece).tolist()
+        return [i for piece in pieces for i in of_piece[piece]]
+
+    ids = [expected(text) for text in texts]
+    for order in (slice(None), slice(None, None, -1), slice(12), slice(-1, None), slice(0)):
+        found = tokenizer.encode_arrays(texts[order], num_threads=num_threads)
+        assert [array.tolist() for array in found] == ids[order]
+    with pytest.raises(ValueError, match=r"lone surrogate U\+D800 at index 3"):
+        tokenizer.encode_arrays([*texts, "abc\ud800" * 2000], num_threads=num_threads)
+    assert tokenizer.encode(texts[0]) == ids[0]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.tokenizers._bpe_merge import LONG_BYTES, Merges, merge_piece
 from zoo.tokenizers._characters import PADDING, Classes
-from zoo.tokenizers._native import addresses, array_at, get, inlined, native, put
+from zoo.tokenizers._native import addresses, array_at, array_from, get, inlined, native, put
 from zoo.tokenizers._scan import scan
 from zoo.tokenizers._word_ids import (
     MIDDLE_BYTES,
@@ -27,8 +27,8 @@ from zoo.tokenizers._word_ids import (
 )
 from zoo.tokenizers._words import Words, find, hash_bytes
 
-SLACK = 8  # ids that may be written behind the last
-_USUAL_IDS = 2**19
+_SLACK = 8  # ids that may be written behind the last
+_USUAL_BYTES = 2**19  # of texts that are encoded in one call
 
 
 class Scratch(NamedTuple):
@@ -42,17 +42,19 @@ class Scratch(NamedTuple):
 
 
 class Workspace(NamedTuple):
-    """What a thread needs of its own, and where all tables lie: see `encode_documents`."""
+    """What a thread needs of its own, and where all tables lie. It is not made anew for each text: new memory costs
+    more than its use."""
 
     cache: Cache
     scratch: Scratch
-    ids: NDArray[np.uint32]  # of texts of usual size
+    text: NDArray[np.uint8]  # with the padding of each text
+    ids: NDArray[np.uint32]
+    shared: NDArray[np.int64]
     tables: NDArray[np.int64]
 
 
 def new_workspace(classes: Classes, merges: Merges, whole: Whole) -> Workspace:
     """A cache that has met nothing, beside the tables that all threads share."""
-    cache = new_cache(whole)
     scratch = Scratch(
         np.zeros(1024, dtype=np.int64),
         np.zeros(LONG_BYTES, dtype=np.uint32),
@@ -60,8 +62,22 @@ def new_workspace(classes: Classes, merges: Merges, whole: Whole) -> Workspace:
         np.zeros(LONG_BYTES, dtype=np.int64),
         np.zeros(LONG_BYTES, dtype=np.int64),
     )
-    arrays = (*classes, *merges, whole.joined, whole.ends, whole.ids, *whole.long, whole.long_ids, *cache, *scratch)
-    return Workspace(cache, scratch, np.empty(_USUAL_IDS, dtype=np.uint32), addresses(*arrays))
+    shared = addresses(*classes, *merges, whole.joined, whole.ends, whole.ids, *whole.long, whole.long_ids)
+    return _with_room(new_cache(whole), scratch, shared, _USUAL_BYTES)
+
+
+def with_room(workspace: Workspace, num_bytes: int) -> Workspace:
+    """The workspace, or one of the same cache that has room for texts of so many bytes, each with its padding."""
+    if num_bytes <= len(workspace.text):
+        return workspace
+    return _with_room(workspace.cache, workspace.scratch, workspace.shared, num_bytes)
+
+
+def _with_room(cache: Cache, scratch: Scratch, shared: NDArray[np.int64], num_bytes: int) -> Workspace:
+    text, ids = np.empty(num_bytes, dtype=np.uint8), np.empty(num_bytes + _SLACK, dtype=np.uint32)
+    return Workspace(
+        cache, scratch, text, ids, shared, np.concatenate([shared, addresses(*cache, *scratch, text, ids)])
+    )
 
 
 @inlined
@@ -145,23 +161,52 @@ def encode_pieces(text, start, ends, num_pieces, cache, tables, out, place):
 
 
 @native
-def encode_documents(scanner, text, ends, pieces, tables, out, out_ends):
-    """Ids of texts, each followed by its padding, one after another: text i ends at ends[i], its ids at out_ends[i].
+def encode_document(scanner, start, end, tables, place):
+    """Ids of text[start:end], which is padded, to ids[place:]; returns where they end."""
+    classes, cache, pieces = classes_at(tables), cache_at(tables), scratch_at(tables).pieces
+    text, out = array_at(tables, 26, np.uint8), array_at(tables, 27, np.uint32)
+    while start < end:
+        num_pieces = scan(scanner, text, start, end, classes, pieces)
+        place = encode_pieces(text, start, pieces, num_pieces, cache, tables, out, place)
+        start = get(pieces, num_pieces - 1)
+    return place
 
-    Args:
-        scanner: cuts the texts; below 0, there is one text, and `pieces` says where its pieces end.
-        tables: of a workspace that no other thread uses meanwhile.
-        out: has room for an id per byte, and SLACK.
-    """
-    classes, cache = classes_at(tables), cache_at(tables)
-    place, start = 0, 0
-    for i in range(len(ends)):
-        end = get(ends, i)
-        while start < end:
-            num_pieces = len(pieces)
-            if scanner >= 0:
-                num_pieces = scan(scanner, text, start, end, classes, pieces)
-            place = encode_pieces(text, start, pieces, num_pieces, cache, tables, out, place)
-            start = get(pieces, num_pieces - 1)
-        put(out_ends, i, place)
+
+@native
+def take_text(address, length, tables, place):
+    """Copy the bytes that stand at an address to text[place:], and their padding; returns where they end."""
+    text, source = array_at(tables, 26, np.uint8), array_from(address, length, np.uint8)
+    for i in range(length):
+        put(text, place + i, get(source, i))
+    for i in range(PADDING):
+        put(text, place + length + i, np.uint8(0))
+    return place + length
+
+
+# What Python calls. All but addresses and lengths is where `tables` says, of a workspace that no other thread uses
+# meanwhile and that has room: to hand an array over costs a call as much as a word.
+
+
+@native
+def encode_text(scanner, address, length, tables):
+    """Ids of the text that stands at an address, to ids; returns how many."""
+    return encode_document(scanner, 0, take_text(address, length, tables, 0), tables, 0)
+
+
+@native
+def encode_texts(scanner, addresses, lengths, tables, out_ends):
+    """Ids of texts, one after another, to ids: those of text i end at out_ends[i]."""
+    start = place = 0
+    for i in range(len(out_ends)):
+        end = take_text(addresses[i], lengths[i], tables, start)
+        place = encode_document(scanner, start, end, tables, place)
+        out_ends[i] = place
         start = end + PADDING
+
+
+@native
+def encode_cut(address, length, ends, tables):
+    """Ids of the text that stands at an address and whose pieces end at `ends`, to ids; returns how many."""
+    take_text(address, length, tables, 0)
+    text, out = array_at(tables, 26, np.uint8), array_at(tables, 27, np.uint32)
+    return encode_pieces(text, 0, ends, len(ends), cache_at(tables), tables, out, 0)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.tokenizers._bpe_encode import SLACK, Workspace, encode_documents, new_workspace
+from zoo.tokenizers._bpe_encode import Workspace, encode_cut, encode_text, encode_texts, new_workspace, with_room
 from zoo.tokenizers._bpe_merge import MAX_SYMBOLS, Merges, pair_tables
-from zoo.tokenizers._characters import PADDING, class_tables, padded
+from zoo.tokenizers._characters import PADDING, class_tables
 from zoo.tokenizers._decode import Vocabulary, decode
 from zoo.tokenizers._pretokens import Pretokens
-from zoo.tokenizers._text import checked_ids, utf8
+from zoo.tokenizers._text import address_of, checked_ids, located, located_all, utf8
 from zoo.tokenizers._word_ids import whole_words
 
 _BATCH_BYTES = 2**18  # texts that go through compiled code in one call
@@ -77,7 +77,7 @@ class BPEModel:
 
     def encode_pieces(self, pieces: Sequence[bytes]) -> NDArray[np.uint32]:
         """Ids of pieces of text that no merge crosses, one after the other."""
-        return self._encode([b"".join(pieces)], np.cumsum([len(piece) for piece in pieces], dtype=np.int64))[0]
+        return self._encode_cut(b"".join(pieces), np.cumsum([len(piece) for piece in pieces], dtype=np.int64))
 
     def encode(self, text: str) -> NDArray[np.uint32]:
         """Ids of a text.
@@ -85,9 +85,15 @@ class BPEModel:
         Raises:
             ValueError: the text holds a lone surrogate.
         """
-        data = utf8(text)
-        pieces = self.pretokens.ends(text, data) if self._scanner is None else None
-        return self._encode([data], pieces)[0]
+        if self._scanner is None:
+            data = utf8(text)
+            return self._encode_cut(data, self.pretokens.ends(text, data))
+        _kept, address, length = located(text)
+        usual, workspace = self._workspace(length + PADDING)
+        num_ids = encode_text(self._scanner, address, length, workspace.tables)
+        found = workspace.ids[:num_ids].copy()
+        self._workspaces.append(usual)
+        return found
 
     def encode_arrays(self, texts: Sequence[str], num_threads: int) -> list[NDArray[np.uint32]]:
         """Ids of each text; the work leaves the interpreter's lock, so threads run side by side.
@@ -100,8 +106,16 @@ class BPEModel:
         groups = _groups(texts)
         if num_threads == 1 or len(groups) == 1:
             return [ids for group in groups for ids in self._encode_group(group)]
+        waiting = iter(enumerate(groups))
+        found: list[list[NDArray[np.uint32]]] = [[]] * len(groups)
+
+        def work(_thread: int) -> None:
+            for i, group in waiting:  # each thread takes what is next: a future per group would cost more
+                found[i] = self._encode_group(group)
+
         with ThreadPoolExecutor(num_threads) as threads:
-            return [ids for found in threads.map(self._encode_group, groups) for ids in found]
+            list(threads.map(work, range(num_threads)))
+        return list(chain.from_iterable(found))
 
     def decode(self, ids: Sequence[int] | NDArray[Any]) -> bytes:
         """The bytes of ids.
@@ -121,27 +135,33 @@ class BPEModel:
         return self.pretokens.cut(text)
 
     def _encode_group(self, texts: Sequence[str]) -> list[NDArray[np.uint32]]:
-        return self._encode([utf8(text) for text in texts], None)
-
-    def _encode(self, texts: Sequence[bytes], pieces: NDArray[np.int64] | None) -> list[NDArray[np.uint32]]:
-        """Ids of texts that the scanner cuts, or of one whose pieces end at `pieces`."""
-        buffer, ends = padded(texts)
-        out_ends = np.empty(len(texts), dtype=np.int64)
-        try:
-            workspace = self._workspaces.pop()  # no other thread has it
-        except IndexError:
-            workspace = new_workspace(class_tables(), self._merges, self._whole)
-        scanner, pieces = (self._scanner, workspace.scratch.pieces) if pieces is None else (-1, pieces)
-        out = workspace.ids  # new memory would cost more than its use
-        if len(out) < len(buffer) + SLACK:
-            out = np.empty(len(buffer) + SLACK, dtype=np.uint32)
-        encode_documents(scanner, buffer, ends, pieces, workspace.tables, out, out_ends)
-        found = out[: out_ends[-1]].copy()
-        self._workspaces.append(workspace)
         if len(texts) == 1:
-            return [found]
+            return [self.encode(texts[0])]
+        _kept, addresses, lengths = located_all(texts)
+        usual, workspace = self._workspace(int(lengths.sum()) + PADDING * len(texts))
+        out_ends = np.empty(len(texts), dtype=np.int64)
+        encode_texts(self._scanner, addresses, lengths, workspace.tables, out_ends)
+        found = workspace.ids[: out_ends[-1]].copy()
+        self._workspaces.append(usual)
         places = [0, *out_ends.tolist()]
         return [found[start:end] for start, end in pairwise(places)]
+
+    def _encode_cut(self, data: bytes, ends: NDArray[np.int64]) -> NDArray[np.uint32]:
+        """Ids of a text whose pieces end at `ends`."""
+        usual, workspace = self._workspace(len(data) + PADDING)
+        num_ids = encode_cut(address_of(data), len(data), ends, workspace.tables)
+        found = workspace.ids[:num_ids].copy()
+        self._workspaces.append(usual)
+        return found
+
+    def _workspace(self, num_bytes: int) -> tuple[Workspace, Workspace]:
+        """One that no other thread has, to be given back; and the same with room for texts of so many bytes, each with
+        its padding."""
+        try:
+            usual = self._workspaces.pop()
+        except IndexError:
+            usual = new_workspace(class_tables(), self._merges, self._whole)
+        return usual, with_room(usual, num_bytes)
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_workspaces": []}

@@ -80,6 +80,26 @@ def get(typingctx: Any, array: Any, index: Any) -> Any:
     return array.dtype(array, types.intp), codegen
 
 
+def _array(context: Any, builder: Any, kind: Any, address: Any, length: Any) -> Any:
+    element = context.get_data_type(kind.dtype)
+    item = context.get_constant(types.intp, context.get_abi_sizeof(element))
+    array = context.make_array(kind)(context, builder)
+    data = builder.inttoptr(address, element.as_pointer())
+    arrayobj.populate_array(array, data, [length], [item], item, meminfo=None)
+    return array._getvalue()
+
+
+@intrinsic
+def array_from(typingctx: Any, address: Any, length: Any, dtype: Any) -> Any:
+    """The array of `length` elements that stands at an address."""
+    kind = types.Array(dtype.instance_type, 1, "C")
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        return _array(context, builder, kind, *values[:2])
+
+    return kind(types.intp, types.intp, dtype), codegen
+
+
 @intrinsic
 def array_at(typingctx: Any, tables: Any, index: Any, dtype: Any) -> Any:
     """The array whose address and length `addresses` gave as its number `index`."""
@@ -88,16 +108,8 @@ def array_at(typingctx: Any, tables: Any, index: Any, dtype: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place = builder.mul(values[1], context.get_constant(types.intp, 2))
         pointer = _pointer(context, builder, signature.args[0], values[0], place)
-        address, length = (
-            builder.load(pointer),
-            builder.load(builder.gep(pointer, [context.get_constant(types.intp, 1)])),
-        )
-        element = context.get_data_type(kind.dtype)
-        item = context.get_constant(types.intp, context.get_abi_sizeof(element))
-        array = context.make_array(kind)(context, builder)
-        data = builder.inttoptr(address, element.as_pointer())
-        arrayobj.populate_array(array, data, [length], [item], item, meminfo=None)
-        return array._getvalue()
+        after = builder.gep(pointer, [context.get_constant(types.intp, 1)])
+        return _array(context, builder, kind, builder.load(pointer), builder.load(after))
 
     return kind(tables, types.intp, dtype), codegen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 NUM_BYTES = 256
+_SHORT_CHARS = 2000  # up to here it takes less to copy a text than to ask for its address
+# Of Python's C interface; both give an address within the object, which must outlive its use.
+_ADDRESS = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)
+_address_of_ascii = _ADDRESS(("PyUnicode_AsUTF8", ctypes.pythonapi))  # of other text it would keep a copy in the str
+address_of = _ADDRESS(("PyBytes_AsString", ctypes.pythonapi))
 
 
 def checked_text(text: str) -> str:
@@ -30,6 +36,32 @@ def utf8(text: str) -> bytes:
         return checked_text(text).encode("utf-8")
     except UnicodeEncodeError as error:
         raise _surrogate(text, error.start) from None
+
+
+def located(text: str) -> tuple[str | bytes, int, int]:
+    """What holds the UTF-8 of a text, its address there and its length; ASCII is not copied.
+
+    Raises:
+        ValueError: as `utf8`.
+    """
+    if checked_text(text).isascii():
+        return text, _address_of_ascii(text), len(text)
+    data = utf8(text)
+    return data, address_of(data), len(data)
+
+
+def located_all(texts: Sequence[str]) -> tuple[Any, NDArray[np.int64], NDArray[np.int64]]:
+    """`located` of each text: what holds them, their addresses and their lengths.
+
+    Raises:
+        ValueError: as `utf8`.
+    """
+    if sum(map(len, texts)) < _SHORT_CHARS * len(texts):
+        data = [utf8(text) for text in texts]
+        joined, lengths = b"".join(data), np.fromiter(map(len, data), dtype=np.int64, count=len(data))
+        return joined, address_of(joined) + np.cumsum(lengths) - lengths, lengths
+    kept, addresses, sizes = zip(*map(located, texts), strict=True)
+    return kept, np.array(addresses, dtype=np.int64), np.array(sizes, dtype=np.int64)
 
 
 def code_points(text: str) -> NDArray[np.uint32]:

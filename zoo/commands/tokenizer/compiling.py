@@ -34,7 +34,7 @@ def is_compiled(work: Work) -> bool:
 
     compiled: dict[Work, Any] = {
         "train": _bpe_train.learn,
-        "encode": _bpe_encode.encode_documents,
+        "encode": _bpe_encode.encode_text,
         "decode": _decode.write_tokens,
     }
     return bool(compiled[work]._cache._cache_file._load_index())
