@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
@@ -106,12 +107,19 @@ class BPEModel:
         groups = _groups(texts)
         if num_threads == 1 or len(groups) == 1:
             return [ids for group in groups for ids in self._encode_group(group)]
-        waiting = iter(enumerate(groups))
         found: list[list[NDArray[np.uint32]]] = [[]] * len(groups)
+        # What stands together has words in common, and each thread keeps its own: they begin far from each other.
+        shares = [
+            deque(range(i, j)) for i, j in pairwise(len(groups) * n // num_threads for n in range(num_threads + 1))
+        ]
 
-        def work(_thread: int) -> None:
-            for i, group in waiting:  # each thread takes what is next: a future per group would cost more
-                found[i] = self._encode_group(group)
+        def work(thread: int) -> None:
+            while share := shares[thread] or max(shares, key=len):
+                try:
+                    i = share.popleft() if share is shares[thread] else share.pop()
+                except IndexError:  # another thread was quicker
+                    continue
+                found[i] = self._encode_group(groups[i])
 
         with ThreadPoolExecutor(num_threads) as threads:
             list(threads.map(work, range(num_threads)))
