@@ -67,6 +67,17 @@ class Cost:
         return Cost(**sums, counted=counted)
 
 
+class Stage(NamedTuple):
+    """A part of a component's forward pass whose products all read the same input, none what another made.
+
+    From the order of stages follows which input gradients a backward pass needs: `zoo.accounting.training_flops`.
+    """
+
+    cost: Cost
+    trains: bool  # whether a parameter that takes part here trains
+    chained: bool = False  # its products may read one another after all: nobody said
+
+
 @dataclass
 class Context:
     """What a forward knows besides its input; one object travels through all layers of one call."""
@@ -94,8 +105,14 @@ class Component(nn.Module, ABC):
     own_values: Mapping[str, Callable[[Tensor], Any]] = MappingProxyType({})  # local name -> fills the tensor in place
 
     def cost(self, seq_len: int, past_len: int = 0) -> Cost:
-        """Forward FLOPs for one sequence of `seq_len` tokens that follow `past_len` cached ones."""
-        return Cost()
+        """Forward FLOPs for one sequence of `seq_len` tokens that follow `past_len` cached ones: of all `stages`."""
+        return sum((stage.cost for stage in self.stages(seq_len, past_len)), Cost())
+
+    def stages(self, seq_len: int, past_len: int = 0) -> list[Stage]:
+        """The forward pass in order, where it takes more than one step. A component overrides this or `cost`, or
+        neither if it multiplies nothing."""
+        cost = Cost() if type(self).cost is Component.cost else self.cost(seq_len, past_len)
+        return [Stage(cost, trains(self), chained=cost != Cost() and not _is_one_product(self))]
 
     def active_params(self) -> int:
         """Parameters that one token passes through: all of them, unless the component routes and overrides this."""
@@ -132,6 +149,24 @@ def at_least_fp32(x: Tensor) -> Tensor:
 
 def total_params(module: nn.Module) -> int:
     return sum(p.numel() for p in module.parameters())
+
+
+def trains(*modules: nn.Module) -> bool:
+    """Whether any parameter of these trains."""
+    return any(p.requires_grad for module in modules for p in module.parameters())
+
+
+def _is_one_product(module: nn.Module) -> bool:
+    """Whether one weight matrix (and its bias) is all there is: then nothing inside stands below what trains."""
+    owners = [m for m in module.modules() if list(m.parameters(recurse=False))]
+    if len(owners) != 1:
+        return False
+    return isinstance(owners[0], nn.Linear) or len(list(owners[0].parameters(recurse=False))) == 1
+
+
+def linear_stage(seq_len: int, *layers: nn.Linear) -> Stage:
+    """A stage of products with these weights, for each of `seq_len` tokens."""
+    return Stage(linear_cost(seq_len, *layers), trains(*layers))
 
 
 def linear_cost(seq_len: int, *layers: nn.Linear) -> Cost:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from zoo.attention.base import AttentionFactory, Cache
 from zoo.blocks.base import Block, BlockFactory
@@ -44,9 +45,15 @@ class Decoder(Component):
         attention, ffn, norm, block, head: factories, one component per layer; nothing is shared by accident.
         layers: pattern of layers that differ, cycled to `num_layers`; None: all alike.
 
+    Attributes:
+        checkpointing: whether a training pass keeps each block's input alone and runs the block again for its
+            gradients (Chen et al. 2016, arXiv 1604.06174): memory for time.
+
     Raises:
         ValueError: a size below 1, or an input position in one of `layers`.
     """
+
+    checkpointing: bool = False
 
     def __init__(
         self,
@@ -95,8 +102,9 @@ class Decoder(Component):
         x_BTD = self.embedding(ids_BT)
         if self.position is not None:
             x_BTD = self.position(x_BTD, ctx.positions_BT)
+        recompute = self.checkpointing and torch.is_grad_enabled() and ctx.cache is None
         for layer in self.layers:
-            x_BTD = layer(x_BTD, ctx)
+            x_BTD = checkpoint(layer, x_BTD, ctx, use_reentrant=False) if recompute else layer(x_BTD, ctx)
         if ctx.cache is not None:
             ctx.cache.length += ids_BT.shape[1]
         return x_BTD if self.norm is None else self.norm(x_BTD)

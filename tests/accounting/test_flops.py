@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tests.small import EXCHANGES, VOCAB, build_decoder, exchange_id
-from zoo.accounting.flops import count_flops, forward_flops, training_flops
+from zoo.accounting.counter import count_flops
+from zoo.accounting.flops import forward_flops, hardware_flops, training_flops
 from zoo.attention import FullAttention, SlidingWindowAttention
 from zoo.blocks import PostNorm
 from zoo.component import Component, Cost, Embedding, linear_cost, total_params
 from zoo.decoder import Decoder
+from zoo.families import variants
 from zoo.ffns import GLU, MLP
 from zoo.heads import LinearHead, TiedHead
 from zoo.norms import LayerNorm, RMSNorm
@@ -120,18 +122,55 @@ def test_recurrent_work_costs_twice_its_forward_in_the_backward() -> None:
     assert training_flops(parts, 5) == 3 * (2 * 5 * 32) + 3 * 50
 
 
-@pytest.mark.parametrize(
-    ("trains", "block"),
-    [("layers", PostNorm), ("layers.0.ffn", PostNorm), ("layers.1.attention.q", PostNorm), ("layers", None)],
-)
-def test_what_cannot_be_derived_is_refused(trains: str, block: type | None) -> None:
-    """Training begins inside a block: whether q, k, v need input gradients depends on where."""
-    model = on_meta(**({"block": block} if block else {}))
-    freeze(model, trains)
-    kind = block.__name__ if block else "PreNorm"
-    message = rf"training begins inside a part of blocks \({kind}\) that is more than one product.*freeze all of it"
+def test_what_cannot_be_derived_is_refused() -> None:
+    """Training begins inside a component that says what it costs and not in what order."""
+    parts = [("embedding", Embedding(vocab_size=3, d_model=4)), ("blocks", TwoProducts())]
+    freeze(parts[0][1], "nothing")
+    message = r"training begins inside a part of blocks \(TwoProducts\) that is more than one product.*its `stages`"
     with pytest.raises(ValueError, match=message):
-        training_flops(model.parts(), 8)
+        training_flops(parts, 8)
+
+
+# Attention makes the gradients of its three operands in one kernel, so its projections train together or not at all.
+TOGETHER = ("q", "k", "v")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    data=st.data(),
+    block=st.sampled_from([*variants("blocks").values()]),
+    bias=st.booleans(),
+    seq_len=st.integers(1, 40),
+)
+def test_whatever_is_frozen_equals_the_counter(data: st.DataObject, block: type, bias: bool, seq_len: int) -> None:
+    """Training may begin anywhere: in the middle of a block, at a norm, a bias or an adapter."""
+    attention = functools.partial(FullAttention, bias=bias)
+    model = on_meta(block=block, attention=attention, ffn=functools.partial(GLU, bias=bias))
+    owners = sorted({name.rpartition(".")[0] for name, _ in model.named_parameters()})
+    chosen = data.draw(st.sets(st.sampled_from(owners), min_size=1))
+    chosen |= {
+        o[:-1] + other for o in chosen if o.endswith(tuple(f"attention.{t}" for t in TOGETHER)) for other in TOGETHER
+    }
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.rpartition(".")[0] in chosen)
+    assert training_flops(model.parts(), seq_len, palm=True) == counted(model, seq_len)[1]
+
+
+@pytest.mark.parametrize("block", variants("blocks").values())
+@pytest.mark.parametrize("trains", ["", "layers.1", "head"])
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_what_is_computed_twice_equals_the_counter(block: type, trains: str, checkpointing: bool) -> None:
+    """On the CPU with its fused attention, which makes the scores again in its backward pass."""
+    model = build_decoder(block=block)
+    model.checkpointing = checkpointing
+    freeze(model, trains)
+    ids_BT = torch.zeros(1, 37, dtype=torch.long)
+    both = count_flops(lambda: model.loss(ids_BT, ids_BT).nats_sum.backward(), fused_attention=True)
+    assert hardware_flops(model.parts(), 37, palm=True, checkpointing=checkpointing) == both
+    assert hardware_flops(model.parts(), 37, checkpointing=checkpointing) < both
+    if not checkpointing:
+        plain = hardware_flops(model.parts(), 37, palm=True, fused_attention=False)
+        assert plain == training_flops(model.parts(), 37, palm=True) <= both
 
 
 def test_frozen_blocks_below_a_training_part_pay_forward_alone() -> None:
@@ -183,10 +222,3 @@ def test_published_llama_2_7b() -> None:
     model = gpt2(32, 4096, 32, functools.partial(GLU, d_ff=11008), vocab_size=32000, norm=RMSNorm)
     assert total_params(model) == 6_738_415_616
     assert training_flops(model.parts(), 4096, palm=True) == 188_763_812_659_200
-
-
-def test_counter_names_its_backend_so_that_attention_is_seen() -> None:
-    """On the CPU the fused kernel would count as nothing."""
-    q = torch.randn(1, 2, 8, 4)
-    attend = torch.nn.functional.scaled_dot_product_attention
-    assert count_flops(lambda: attend(q, q, q, is_causal=True)) == 2 * 2 * 2 * 8 * 8 * 4

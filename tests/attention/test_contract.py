@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.small import D_MODEL, Slopes, context, make_part
-from zoo.accounting.flops import count_flops
+from zoo.accounting.counter import count_flops
 from zoo.attention import Attention
 from zoo.attention.base import Cache
 from zoo.families import variants

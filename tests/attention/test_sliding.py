@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.small import Slopes, context, fill
-from zoo.accounting.flops import count_flops
+from zoo.accounting.counter import count_flops
 from zoo.attention import FullAttention, SlidingWindowAttention
 from zoo.attention.base import Cache, causal_pairs
 from zoo.positions import RotaryEmbedding

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.small import context, fill, make_part
-from zoo.accounting.flops import count_flops
+from zoo.accounting.counter import count_flops
 from zoo.blocks import Block
 from zoo.families import variants
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.small import context, make_part
-from zoo.accounting.flops import count_flops
+from zoo.accounting.counter import count_flops
 from zoo.component import iter_parameters, total_params
 from zoo.families import variants
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.small import VOCAB, make_part
-from zoo.accounting.flops import count_flops
+from zoo.accounting.counter import count_flops
 from zoo.families import variants
 from zoo.heads import IGNORE_INDEX, Head
 

@@ -2,23 +2,21 @@
 
 Conventions (one multiply-add is 2 FLOPs; norms, activations, softmax and lookups are left out): *exact* counts the
 query-key pairs that the mask keeps, what an ideal kernel must do; *palm* counts all of them (Chowdhery et al. 2022,
-arXiv 2204.02311, appendix B), for comparison with published numbers.
+arXiv 2204.02311, appendix B), for comparison with published numbers; *hardware* adds to the exact count what a run
+computes a second time.
 
 Derivation: a product y = W x costs its forward once more for the gradient of W, if W trains, and once more for the
 gradient of x, if anything below it trains. Attention and recurrences take their gradients on both sides of each
-product: twice the forward, if anything below trains. All trains: exactly 3x forward (6 N per token).
+product, in one kernel: twice the forward, if anything below trains. All trains: exactly 3x forward (6 N per token).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
-from torch import nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
+from zoo.component import Component, Cost, Stage
 
-from zoo.component import Component, Cost
-
-Parts = Sequence[tuple[str, Component]]  # (name, part) from input to output: `Decoder.parts()`
+Parts = Sequence[tuple[str, Component]]  # (family, part) from input to output: `Decoder.parts()`
 
 
 def forward_flops(parts: Parts, seq_len: int, *, palm: bool = False) -> int:
@@ -42,41 +40,70 @@ def training_flops(parts: Parts, seq_len: int, *, palm: bool = False) -> int:
         palm: all query-key pairs, instead of those that the mask keeps.
 
     Raises:
-        ValueError: training begins inside a part of several products, so that its cost alone does not tell which of
-            them need input gradients.
+        ValueError: training begins inside a component of several products that does not state its `stages`, so that
+            its cost alone does not tell which of them need input gradients.
     """
-    total, trains_below = 0, False
-    for name, part in parts:
-        cost = part.cost(seq_len)
+    total = 0
+    for stage, trains_below in _stages(parts, seq_len):
+        cost = stage.cost
         mixing = (cost.attention_dense if palm else cost.attention) + cost.recurrent
         total += cost.matmul + mixing + cost.weight_grad
-        trains = any(p.requires_grad for p in part.parameters())
         if trains_below:
             total += cost.matmul + 2 * mixing
-        elif trains and cost != Cost() and not _is_one_product(part):
-            raise ValueError(
-                f"training begins inside a part of {name} ({type(part).__name__}) that is more than one product, so "
-                "its input gradients cannot be counted: let something before it train, or freeze all of it"
-            )
-        trains_below = trains_below or trains
     return total
 
 
-def _is_one_product(part: Component) -> bool:
-    """Whether one weight matrix (and its bias) is all there is: then nothing inside stands below what trains."""
-    owners = [module for module in part.modules() if list(module.parameters(recurse=False))]
-    if len(owners) != 1:
-        return False
-    return isinstance(owners[0], nn.Linear) or len(list(owners[0].parameters(recurse=False))) == 1
+def hardware_flops(
+    parts: Parts, seq_len: int, *, palm: bool = False, checkpointing: bool = False, fused_attention: bool = True
+) -> int:
+    """FLOPs of one sequence's forward and backward pass with what is computed twice, for HFU.
 
+    Args:
+        parts: from input to output.
+        seq_len: tokens of the sequence.
+        palm: all query-key pairs, instead of those that the mask keeps.
+        checkpointing: each block keeps its input alone and runs forward again in the backward pass, up to the last
+            product, whose result no gradient asks for (`torch.utils.checkpoint`, not reentrant).
+        fused_attention: the attention kernel keeps no scores and makes them again in its backward pass (Dao et al.
+            2022, FlashAttention, arXiv 2205.14135): half of its forward.
 
-def count_flops(run: Callable[[], object]) -> int:
-    """FLOPs that torch's counter sees while `run` runs: run it on the meta device, where they cost nothing.
-
-    The plain SDPA kernel is forced: the CPU's fused one escapes the counter, the GPU's count its recomputation.
+    Raises:
+        ValueError: as `training_flops`.
     """
-    from torch.utils.flop_counter import FlopCounterMode  # here, as it imports triton, and a planner counts nothing
+    total = training_flops(parts, seq_len, palm=palm)
+    trains_below = False
+    for family, part in parts:
+        stages = part.stages(seq_len)
+        trains_below = trains_below or any(stage.trains for stage in stages)
+        if not trains_below:
+            continue
+        if fused_attention:
+            total += sum(stage.cost.attention_dense if palm else stage.cost.attention for stage in stages) // 2
+        if checkpointing and family == "blocks":
+            total += sum(stage.cost.palm if palm else stage.cost.exact for stage in _made_again(stages))
+    return total
 
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops()
+
+def _made_again(stages: list[Stage]) -> list[Stage]:
+    """Those that a checkpointed block runs a second time: all, but for a last product that nothing follows."""
+    return stages[:-1] if stages and stages[-1].cost.matmul else stages
+
+
+def _stages(parts: Parts, seq_len: int) -> Iterator[tuple[Stage, bool]]:
+    """Each stage, and whether anything below it trains."""
+    trains_below = False
+    for name, part in parts:
+        for stage in part.stages(seq_len):
+            if stage.chained and stage.trains and not trains_below:
+                raise ValueError(
+                    f"training begins inside a part of {name} ({type(part).__name__}) that is more than one product, "
+                    "so its input gradients cannot be counted: state its `stages`, let something before it train, or "
+                    "freeze all of it"
+                )
+            yield stage, trains_below
+            trains_below = trains_below or stage.trains
+
+
+def total_cost(parts: Parts, seq_len: int) -> Cost:
+    """What all parts cost together."""
+    return sum((part.cost(seq_len) for _, part in parts), Cost())

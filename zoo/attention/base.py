@@ -15,7 +15,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from zoo.attention._kv_cache import KVCache
-from zoo.component import Component, Context, Cost, factory_class, linear_cost, linear_roles
+from zoo.component import Component, Context, Cost, Stage, factory_class, linear_roles, linear_stage, trains
 from zoo.positions.base import Position, PositionFactory, RotaryPosition, ScorePosition
 
 
@@ -178,14 +178,18 @@ class HeadAttention(Attention):
         y_BHTE = self.mix(q_BHTE, k_BKTE.to(q_BHTE.dtype), v_BKTE.to(q_BHTE.dtype), mask)
         return self.out(rearrange(y_BHTE, "b h t e -> b t (h e)"))
 
-    def cost(self, seq_len: int, past_len: int = 0) -> Cost:
-        projections = linear_cost(seq_len, self.q, self.k, self.v, self.out)
+    def stages(self, seq_len: int, past_len: int = 0) -> list[Stage]:
         pair_flops = 2 * self.num_heads * (self.head_dim + self.head_dim)  # one score, one weighted value
         readable_past = past_len if self.window is None else min(past_len, self.window - 1)
-        return projections + Cost(
+        mixing = Cost(
             attention=pair_flops * causal_pairs(seq_len, past_len, self.window),
             attention_dense=pair_flops * seq_len * (readable_past + seq_len),
         )
+        reading = linear_stage(seq_len, self.q, self.k, self.v)
+        return [reading, Stage(mixing, self._position_trains()), linear_stage(seq_len, self.out)]
+
+    def _position_trains(self) -> bool:
+        return self.position is not None and trains(self.position)
 
     def _capacity(self, max_len: int) -> int:
         """Slots a cache needs: a window of w reads w - 1 tokens before the new one."""

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 from torch import Tensor
 
 from zoo.attention.base import Attention
-from zoo.component import Component, Context, Cost
+from zoo.component import Component, Context, Stage
 from zoo.ffns.base import Ffn, FfnFactory
 from zoo.norms.base import NormFactory
 
@@ -24,8 +24,11 @@ class Block(Component):
     def forward(self, x_BTD: Tensor, ctx: Context) -> Tensor:
         """One layer: x_BTD -> x_BTD."""
 
-    def cost(self, seq_len: int, past_len: int = 0) -> Cost:
-        return self.attention.cost(seq_len, past_len) + self.ffn.cost(seq_len, past_len)
+    def stages(self, seq_len: int, past_len: int = 0) -> list[Stage]:
+        """Those of its parts, in the order in which the constructor makes them: a variant makes them in the order in
+        which its forward runs them."""
+        parts = [part for part in self.children() if isinstance(part, Component)]
+        return [stage for part in parts for stage in part.stages(seq_len, past_len)]
 
 
 class MixerFactory(Protocol):

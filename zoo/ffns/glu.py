@@ -10,7 +10,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from zoo.component import Context, Cost, linear_cost, linear_roles
+from zoo.component import Context, Stage, linear_roles, linear_stage
 from zoo.ffns._activations import choose, gelu, identity, relu, silu
 from zoo.ffns.base import Ffn, check_width, matched_width
 
@@ -59,5 +59,5 @@ class GLU(Ffn):
     def forward(self, x_BTD: Tensor, ctx: Context) -> Tensor:
         return self.down(self.activation(self.gate(x_BTD)) * self.up(x_BTD))
 
-    def cost(self, seq_len: int, past_len: int = 0) -> Cost:
-        return linear_cost(seq_len, self.gate, self.up, self.down)
+    def stages(self, seq_len: int, past_len: int = 0) -> list[Stage]:
+        return [linear_stage(seq_len, self.gate, self.up), linear_stage(seq_len, self.down)]

@@ -12,7 +12,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from zoo.component import Context, Cost, linear_cost, linear_roles
+from zoo.component import Context, Stage, linear_roles, linear_stage
 from zoo.ffns._activations import choose, gelu, gelu_tanh, relu, relu2, silu
 from zoo.ffns.base import Ffn, check_width, matched_width
 
@@ -60,5 +60,5 @@ class MLP(Ffn):
     def forward(self, x_BTD: Tensor, ctx: Context) -> Tensor:
         return self.down(self.activation(self.up(x_BTD)))
 
-    def cost(self, seq_len: int, past_len: int = 0) -> Cost:
-        return linear_cost(seq_len, self.up, self.down)
+    def stages(self, seq_len: int, past_len: int = 0) -> list[Stage]:
+        return [linear_stage(seq_len, self.up), linear_stage(seq_len, self.down)]
