@@ -15,7 +15,7 @@ from zoo.blocks.base import Block, BlockFactory
 from zoo.component import Component, Context, Cost, Embedding, factory_class, total_params
 from zoo.ffns.base import FfnFactory
 from zoo.heads.base import HeadFactory, HeadLoss
-from zoo.norms.base import NormFactory
+from zoo.norms.base import Norm, NormFactory
 from zoo.positions.base import InputPosition, PositionFactory
 
 
@@ -135,6 +135,15 @@ class Decoder(Component):
         if self.norm is not None:
             parts.append(("norms", self.norm))
         return [*parts, ("heads", self.head)]
+
+    def members(self) -> list[tuple[str, Component]]:
+        """(family, component) of every part that a recipe chooses, those of the blocks too; `blocks` is what is left
+        to the blocks themselves."""
+        members = self.parts()
+        for block in self.blocks:
+            members += [("attention", block.attention), ("ffns", block.ffn)]
+            members += [("norms", part) for part in block.modules() if isinstance(part, Norm)]
+        return members
 
     def cost(self, seq_len: int, past_len: int = 0) -> Cost:
         return sum((part.cost(seq_len, past_len) for _, part in self.parts()), Cost())
