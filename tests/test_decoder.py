@@ -17,6 +17,7 @@ from zoo.attention import FullAttention, SlidingWindowAttention
 from zoo.blocks import PostNorm
 from zoo.component import Component, Context, iter_parameters
 from zoo.decoder import Decoder, LayerSpec
+from zoo.families import variants
 from zoo.ffns import GLU, MLP
 from zoo.heads import TiedHead
 from zoo.inits import GPT2Init
@@ -261,3 +262,28 @@ def test_context_can_be_given_by_hand() -> None:
     model, ids_BT = decoder(), ids(5)
     by_hand = Context(positions_BT=torch.arange(100, 105).expand(2, 5))
     torch.testing.assert_close(model.logits(ids_BT, by_hand), model.logits(ids_BT), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("block", variants("blocks").values())
+def test_checkpointing_changes_no_gradient(block: type) -> None:
+    """Dropout draws the same again, and what a layer reports is reported once."""
+    ids_BT = torch.arange(24).view(2, 12) % VOCAB
+    gradients = []
+    for checkpointing in (False, True):
+        model = build_decoder(block=functools.partial(block, dropout=0.3))
+        model.checkpointing = checkpointing
+        torch.manual_seed(1)
+        model.loss(ids_BT, ids_BT).nats_sum.backward()
+        gradients.append([p.grad for p in model.parameters()])
+    for plain, sparing in zip(*gradients, strict=True):
+        torch.testing.assert_close(sparing, plain, rtol=0, atol=0)
+
+
+def test_checkpointing_leaves_generation_alone() -> None:
+    model = build_decoder()
+    ids_BT = torch.arange(12).view(1, 12) % VOCAB
+    plain = model.logits(ids_BT)
+    model.checkpointing = True
+    cache = model.new_cache(1, 12)
+    parts = [model.logits(ids, model.context(ids, cache=cache)) for ids in (ids_BT[:, :7], ids_BT[:, 7:])]
+    torch.testing.assert_close(torch.cat(parts, dim=1), plain)

@@ -19,7 +19,7 @@ from zoo.positions import NoPosition, RotaryEmbedding
 from zoo.schedules import Constant
 
 END = 0
-WORK = StepWork(training_flops=1, palm_training_flops=1, optimizer_flops=0, tokens=1, text_bytes=1.0)
+WORK = StepWork(training_flops=1, palm_training_flops=1, hardware_flops=1, optimizer_flops=0, tokens=1, text_bytes=1.0)
 Batch = dict[str, Any]
 
 

@@ -16,7 +16,9 @@ from zoo.module import Horizon, LanguageModule, stream_seed
 from zoo.recipe import load_recipe
 
 BASE = Path(__file__).parents[1] / "recipes" / "base.yaml"
-WORK = StepWork(training_flops=10, palm_training_flops=12, optimizer_flops=1, tokens=4, text_bytes=4.0)
+WORK = StepWork(
+    training_flops=10, palm_training_flops=12, hardware_flops=14, optimizer_flops=1, tokens=4, text_bytes=4.0
+)
 
 
 def trained(batches: list[dict[str, Any]], accumulate: int, clip: float | None = None) -> LanguageModule:

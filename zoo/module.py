@@ -59,6 +59,7 @@ class LanguageModule(LightningModule):
         work: FLOPs and tokens of one optimizer step, for the monitors.
         seed: keys the streams of init and of dropout.
         compile: run the decoder through `torch.compile`.
+        activation_checkpointing: run each block again in the backward pass, `Decoder.checkpointing`.
         opens_document: id of the token that opens a document, where attention stays within documents, in training and
             in scoring alike; None: it crosses them. Positions count through the row either way.
 
@@ -81,12 +82,13 @@ class LanguageModule(LightningModule):
         work: StepWork,
         seed: int,
         compile: bool = False,
+        activation_checkpointing: bool = False,
         opens_document: int | None = None,
     ):
         super().__init__()
         self._make_decoder, self._init, self._make_optimizer = decoder, init, optimizer
         self.schedule, self.horizon, self.work, self.seed = schedule, horizon, work, seed
-        self._compile, self._opens_document = compile, opens_document
+        self._compile, self._checkpointing, self._opens_document = compile, activation_checkpointing, opens_document
         self.validation = BitsPerByte()
         self._step_nats: list[Tensor] = []  # of the micro-batches of the current optimizer step
         self._step_targets = 1
@@ -97,6 +99,7 @@ class LanguageModule(LightningModule):
             return
         with torch.device("meta"):
             decoder = self._make_decoder()
+        decoder.checkpointing = self._checkpointing
         materialise(decoder, "cpu")
         initialise(decoder, self._init, seed=self.seed, num_layers=decoder.num_layers)
         self.decoder = decoder
@@ -162,6 +165,10 @@ class LanguageModule(LightningModule):
     def palm_step_flops(self) -> int:
         """Training FLOPs of one optimizer step, PaLM's convention."""
         return self.work.palm_training_flops
+
+    def hardware_step_flops(self) -> int:
+        """Training FLOPs of one optimizer step with what is computed a second time."""
+        return self.work.hardware_flops
 
     def tokens_per_step(self) -> int:
         return self.work.tokens

@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 
 from zoo.accounting.budget import StepWork, steps_for
-from zoo.accounting.flops import training_flops
+from zoo.accounting.flops import hardware_flops, training_flops
 from zoo.component import total_params
 from zoo.data.batches import TrainBatches
 from zoo.data.filters import FilteredCorpus
@@ -96,6 +96,8 @@ def prepare(recipe: Recipe, *, progress: Progress | Callable[[str], None] | None
     work = StepWork(
         training_flops=batch_size * training_flops(model.parts(), seq_len),
         palm_training_flops=batch_size * training_flops(model.parts(), seq_len, palm=True),
+        hardware_flops=batch_size
+        * hardware_flops(model.parts(), seq_len, checkpointing=built.trainer.activation_checkpointing),
         optimizer_flops=optimizer_step_flops(optimizer),
         tokens=tokens,
         text_bytes=tokens * batches.bytes_per_target,

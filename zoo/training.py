@@ -80,6 +80,7 @@ def _module(prepared: Prepared) -> LanguageModule:
         work=prepared.work,
         seed=prepared.recipe.seed,
         compile=built.trainer.compile,
+        activation_checkpointing=built.trainer.activation_checkpointing,
         opens_document=prepared.store.tokenizer.end_of_text if built.data.document_mask else None,
     )
 

@@ -13,6 +13,7 @@ class StepWork:
     Attributes:
         training_flops: forward and backward over the whole batch, exact convention.
         palm_training_flops: the same in PaLM's convention (all query-key pairs).
+        hardware_flops: the exact ones, and what is computed a second time.
         optimizer_flops: of the update; None where the optimizer does not state them.
         tokens: training targets.
         text_bytes: raw text behind those targets, at the corpus's mean.
@@ -20,6 +21,7 @@ class StepWork:
 
     training_flops: int
     palm_training_flops: int
+    hardware_flops: int
     optimizer_flops: int | None
     tokens: int
     text_bytes: float

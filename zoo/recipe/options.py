@@ -62,6 +62,8 @@ class TrainerOptions:
         log_every: optimizer steps between rows of metrics.csv.
         validate_every: optimizer steps between validations; null: ten in a run.
         checkpoint_every: optimizer steps between checkpoints; null: with every validation.
+        activation_checkpointing: whether each block keeps its input alone for the backward pass and runs again there:
+            less memory, more time.
         compile: whether the decoder goes through torch.compile.
         logger: a Lightning logger (class_path and init_args) or a list of them; metrics.csv is written always.
     """
@@ -73,6 +75,7 @@ class TrainerOptions:
     log_every: int
     validate_every: int | None
     checkpoint_every: int | None
+    activation_checkpointing: bool
     compile: bool
     logger: dict[str, Any] | list[dict[str, Any]] | None
 
