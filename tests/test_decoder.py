@@ -270,7 +270,7 @@ def test_checkpointing_changes_no_gradient(block: type) -> None:
     ids_BT = torch.arange(24).view(2, 12) % VOCAB
     gradients = []
     for checkpointing in (False, True):
-        model = build_decoder(block=functools.partial(block, dropout=0.3))
+        model = decoder(block=functools.partial(block, dropout=0.3))
         model.checkpointing = checkpointing
         torch.manual_seed(1)
         model.loss(ids_BT, ids_BT).nats_sum.backward()
@@ -280,7 +280,7 @@ def test_checkpointing_changes_no_gradient(block: type) -> None:
 
 
 def test_checkpointing_leaves_generation_alone() -> None:
-    model = build_decoder()
+    model = decoder()
     ids_BT = torch.arange(12).view(1, 12) % VOCAB
     plain = model.logits(ids_BT)
     model.checkpointing = True
