@@ -6,8 +6,9 @@ Micikevicius et al. 2017 (Mixed Precision Training, arXiv 1710.03740); bfloat16 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -28,3 +29,6 @@ class BF16Mixed(Precision):
         from zoo.precision._plugins import BF16MixedPlugin
 
         return BF16MixedPlugin()
+
+    def autocast(self, device_type: str) -> AbstractContextManager[Any]:
+        return torch.autocast(device_type, torch.bfloat16, cache_enabled=False)
