@@ -92,6 +92,8 @@ def build_parser() -> argparse.ArgumentParser:
     ablate.add_argument("--check", action="store_true", help="check every variant, print what would run, and stop")
     _budget_and_folder(ablate)
 
+    _plan_arguments(commands)
+
     report = _command(commands, "report", "write the table of an ablation again, from its run folders")
     report.add_argument("folder", type=Path, help="runs/<ablation>")
 
@@ -102,6 +104,42 @@ def build_parser() -> argparse.ArgumentParser:
     listing.add_argument("family", nargs="?", help="one family, with the arguments of its variants")
     listing.add_argument("--json", action="store_true", help="for programs")
     return parser
+
+
+def _plan_arguments(commands: _Actions) -> None:
+    plan = _command(
+        commands, "plan", "parameters, FLOPs, memory, time and cost of a run before it runs", overrides=True
+    )
+    plan.add_argument("recipe", nargs="?", type=Path, help="YAML file")
+    plan.add_argument("--params", type=_amount, metavar="N", help="instead of a recipe: a number of parameters, as 7e9")
+    plan.add_argument(
+        "--tokens", type=_amount, metavar="N", help="to train on (default: what the recipe's budget buys)"
+    )
+    plan.add_argument(
+        "--device", metavar="NAME", help="h100-sxm, l40s, ... or cpu or cuda: the one here (default: the one here)"
+    )
+    plan.add_argument("--num-devices", type=_positive, default=1, metavar="N", help="that share the batch (default: 1)")
+    plan.add_argument(
+        "--zero-stage",
+        type=int,
+        choices=range(4),
+        default=0,
+        help="sharded over the devices: 1 optimizer state, 2 gradients too, 3 weights too (default: 0, nothing)",
+    )
+    speed = plan.add_mutually_exclusive_group()
+    speed.add_argument("--mfu", type=float, metavar="SHARE", help="of the peak, as 0.5 (default: a published run's)")
+    speed.add_argument("--probe", action="store_true", help="measure it here, over 20 steps of the recipe")
+    plan.add_argument("--price", type=float, metavar="AMOUNT", help="of one device for one hour")
+    plan.add_argument("--plot", type=Path, metavar="FILE.png", help="draw memory by phase and FLOPs by context, too")
+    plan.add_argument("--force", action="store_true", help="replace the picture that is there")
+    plan.add_argument("--json", action="store_true", help="for programs")
+    size = plan.add_argument_group("with --params", "what is kept of each parameter")
+    dtypes = ("fp32", "bf16", "fp16", "fp8")
+    size.add_argument("--weights", choices=dtypes, help="that multiply (default: bf16)")
+    size.add_argument("--gradients", choices=dtypes, help="default: bf16")
+    size.add_argument("--states", choices=dtypes, help="of the optimizer (default: fp32)")
+    size.add_argument("--num-states", type=_whole, metavar="N", help="per parameter (default: 2, as AdamW)")
+    size.add_argument("--master", choices=(*dtypes, "none"), help="weights that the optimizer updates (default: fp32)")
 
 
 def _data_commands(commands: _Actions) -> None:
@@ -291,6 +329,17 @@ def _seeds(text: str) -> int | list[int]:
         return [int(part) for part in text.split(",")] if "," in text else int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a number, or numbers with commas, got {text!r}") from None
+
+
+def _amount(text: str) -> float:
+    sizes = {"k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+    number, size = (text[:-1], sizes[text[-1]]) if text[-1:] in sizes else (text, 1.0)
+    try:
+        if 0 < float(number) < float("inf"):
+            return float(number) * size
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected an amount above 0, such as 7e9 or 7B, got {text!r}")
 
 
 def _whole(text: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,17 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 
 from zoo.accounting.devices import Peak
+from zoo.accounting.gemm_peak import peak_memory_bytes
 from zoo.accounting.peak import peak_of
+from zoo.accounting.published_mfu import MfuEstimate
 from zoo.callbacks.checkpoints import AtomicCheckpointIO, RunCheckpoints
 from zoo.callbacks.recorder import RunRecorder
-from zoo.callbacks.throughput import ThroughputMonitor
+from zoo.callbacks.throughput import WARMUP_STEPS, ThroughputMonitor
 from zoo.callbacks.time_budget import TimeBudget
 from zoo.component import total_params
 from zoo.data.text import TextData
 from zoo.module import Horizon, LanguageModule
+from zoo.planning.weigh import weigh
 from zoo.prepare import Prepared, quiet_warnings
 from zoo.recipe.build import instantiate
 from zoo.recipe.schema import Key
@@ -33,22 +38,13 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
     quiet_warnings()
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    built, seed = prepared.recipe.built, prepared.recipe.seed
+    built = prepared.recipe.built
     device = torch.device(_device(built.trainer.device))
+    before = peak_memory_bytes(device) if device.type == "cpu" else 0  # interpreter and libraries
     precision = built.trainer.precision
     peak = peak_of(device, precision.compute_dtype, matmul=precision.matmul)
     module = _module(prepared)
-    data = TextData(
-        prepared.store,
-        seed=seed,
-        seq_len=built.data.seq_len,
-        batch_size=built.data.batch_size,
-        accumulate=built.trainer.accumulate,
-        validation_bytes=built.data.validation_bytes,
-        validation_stride=built.data.validation_stride,
-        packing=built.data.packing,
-        document_mask=built.data.document_mask,
-    )
+    data = _data(prepared)
     monitor = ThroughputMonitor(peak=peak, log_every=built.trainer.log_every)
     recorder = RunRecorder(folder, monitor, log_every=built.trainer.log_every)
     checkpoints = RunCheckpoints((folder / LAST_CHECKPOINT).parent, every=built.trainer.checkpoint_every)
@@ -59,6 +55,7 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
     last = folder / LAST_CHECKPOINT
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=False)
     result = _facts(prepared, module, trainer, monitor, peak)
+    result["predicted_peak_memory_bytes"] = before + _step_memory(prepared, device)
     if recorder.diverged is not None:
         return result | {"status": "diverged", "reason": f"loss not finite at step {recorder.diverged}"}
     if recorder.validated_step != trainer.global_step:  # so that a curve ends where its budget does
@@ -67,6 +64,46 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
         checkpoints.after_validation(trainer, float(module.validation.compute()))
     checkpoints.finish(trainer)
     return result | _score(trainer, module, data)
+
+
+def probe(prepared: Prepared, num_steps: int = 20) -> MfuEstimate:
+    """What share of the peak training reaches on this machine: the quartiles over some optimizer steps.
+
+    Args:
+        prepared: the run.
+        num_steps: measured ones; those that warm up come before.
+    """
+    quiet_warnings()
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    options = prepared.recipe.built.trainer
+    device = torch.device(_device(options.device))
+    peak = peak_of(device, options.precision.compute_dtype, matmul=options.precision.matmul, again=True)
+    monitor = ThroughputMonitor(peak=peak, log_every=1)
+    module = _module(replace(prepared, num_steps=num_steps + WARMUP_STEPS))
+    changes = {"max_steps": num_steps + WARMUP_STEPS, "limit_val_batches": 0, "enable_checkpointing": False}
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = _trainer(prepared, device, [monitor], Path(folder), **changes)
+        trainer.fit(module, datamodule=_data(prepared))
+    rates = monitor.summary()
+    median, half = rates["step_seconds_median"], rates["step_seconds_iqr"] / 2
+    low, middle, high = (rates["mfu"] * median / (median + off) for off in (half, 0.0, -half))
+    return MfuEstimate(low, middle, high, f"measured here, {num_steps} steps of this recipe", palm=False)
+
+
+def _data(prepared: Prepared) -> TextData:
+    built = prepared.recipe.built
+    return TextData(
+        prepared.store,
+        seed=prepared.recipe.seed,
+        seq_len=built.data.seq_len,
+        batch_size=built.data.batch_size,
+        accumulate=built.trainer.accumulate,
+        validation_bytes=built.data.validation_bytes,
+        validation_stride=built.data.validation_stride,
+        packing=built.data.packing,
+        document_mask=built.data.document_mask,
+    )
 
 
 def _module(prepared: Prepared) -> LanguageModule:
@@ -85,30 +122,33 @@ def _module(prepared: Prepared) -> LanguageModule:
     )
 
 
-def _trainer(prepared: Prepared, device: torch.device, callbacks: list[Callback], folder: Path) -> Trainer:
+def _trainer(
+    prepared: Prepared, device: torch.device, callbacks: list[Callback], folder: Path, **changes: Any
+) -> Trainer:
     options = prepared.recipe.built.trainer
     num_steps = prepared.num_steps
     validate_every = options.validate_every or max(1, (num_steps or 1000) // 10)
-    return Trainer(
-        accelerator="gpu" if device.type == "cuda" else "cpu",
-        devices=1,
-        max_steps=-1 if num_steps is None else num_steps,
-        max_epochs=-1,
-        accumulate_grad_batches=options.accumulate,
-        gradient_clip_val=options.gradient_clip,
-        val_check_interval=validate_every * options.accumulate,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        log_every_n_steps=options.log_every,
-        callbacks=callbacks,
-        plugins=[options.precision.plugin(), AtomicCheckpointIO()],
-        logger=_loggers(options.logger) or False,
-        default_root_dir=folder,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        benchmark=False,
-    )
+    usual: dict[str, Any] = {
+        "accelerator": "gpu" if device.type == "cuda" else "cpu",
+        "devices": 1,
+        "max_steps": -1 if num_steps is None else num_steps,
+        "max_epochs": -1,
+        "accumulate_grad_batches": options.accumulate,
+        "gradient_clip_val": options.gradient_clip,
+        "val_check_interval": validate_every * options.accumulate,
+        "check_val_every_n_epoch": None,
+        "num_sanity_val_steps": 0,
+        "log_every_n_steps": options.log_every,
+        "callbacks": callbacks,
+        "plugins": [options.precision.plugin(), AtomicCheckpointIO()],
+        "logger": _loggers(options.logger) or False,
+        "default_root_dir": folder,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,
+        "benchmark": False,
+    }
+    return Trainer(**(usual | changes))
 
 
 def _loggers(given: dict[str, Any] | list[dict[str, Any]] | None) -> list[Logger]:
@@ -140,6 +180,8 @@ def _facts(
         "tokens_per_second": finite(rates.get("tokens_per_second")),
         "mfu": finite(rates.get("mfu")),
         "mfu_palm": finite(rates.get("mfu_palm")),
+        "hfu": finite(rates.get("hfu")),
+        "goodput": finite(rates.get("goodput")),
         "peak_flops_per_second": peak.flops_per_second,
         "peak_source": peak.source,
         "peak_memory_bytes": rates.get("peak_memory_bytes"),
@@ -150,6 +192,19 @@ def _facts(
         "lost_bits_model": prepared.store.lost_bits_model,
         "cost_notes": prepared.cost_notes,
     }
+
+
+def _step_memory(prepared: Prepared, device: torch.device) -> int:
+    """Peak of a step on fake tensors."""
+    built = prepared.recipe.built
+    return weigh(
+        built,
+        prepared.store.vocab_size,
+        sequences=built.data.batch_size // built.trainer.accumulate,
+        accumulate=built.trainer.accumulate,
+        checkpointing=built.trainer.activation_checkpointing,
+        cuda=device.type == "cuda",
+    ).peak_bytes
 
 
 def _score(trainer: Trainer, module: LanguageModule, data: TextData) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,8 @@ def test_second_call_reads_what_the_first_wrote(home: Path, monkeypatch: pytest.
 def test_planted_entry_is_used(home: Path) -> None:
     key = gemm_peak._key(torch.device("cpu"), cpu_name(), torch.bfloat16, 3, "highest")
     home.mkdir()
-    (home / "peaks.json").write_text(json.dumps({key: {"flops_per_second": 123.0, "spread": 0.5}}))
-    assert measured_peak("cpu", torch.bfloat16, 3) == Peak(123.0, "measured_gemm", torch.bfloat16, cpu_name(), 0.5)
+    (home / "peaks.json").write_text(json.dumps({key: {"flops_per_second": 123.0, "spread": 0.1}}))
+    assert measured_peak("cpu", torch.bfloat16, 3) == Peak(123.0, "measured_gemm", torch.bfloat16, cpu_name(), 0.1)
 
 
 @pytest.mark.parametrize(("planted", "kept"), [(1.0, False), (1e18, True)])
@@ -99,6 +100,23 @@ def test_measured_again_the_higher_is_kept(planted: float, kept: bool, home: Pat
     peak = measured_peak("cpu", torch.float32, 1, matmul="highest", again=True, **QUICK)
     assert (peak.flops_per_second == planted) is kept
     assert measured_peak("cpu", torch.float32, 1, matmul="highest") == peak, "what was kept is what is read"
+
+
+@pytest.mark.parametrize(
+    ("spread", "age_seconds", "again"),
+    [(0.1, 10**6, False), (0.5, 60, False), (0.5, 2 * 3600, True), (0.5, None, True)],
+)
+def test_what_a_busy_machine_gave_is_measured_again_after_a_while(
+    spread: float, age_seconds: int | None, again: bool, home: Path
+) -> None:
+    key = gemm_peak._key(torch.device("cpu"), cpu_name(), torch.float32, 1, "highest")
+    entry: dict[str, object] = {"flops_per_second": 1.0, "spread": spread}
+    if age_seconds is not None:
+        entry["measured_at"] = (datetime.now(UTC) - timedelta(seconds=age_seconds)).strftime(gemm_peak.TIME_FORMAT)
+    home.mkdir()
+    (home / "peaks.json").write_text(json.dumps({key: entry}))
+    peak = measured_peak("cpu", torch.float32, 1, matmul="highest", **QUICK)
+    assert (peak.flops_per_second > 1.0) is again
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from zoo.accounting.devices import Peak
 def measured(monkeypatch: pytest.MonkeyPatch) -> Peak:
     """What a measurement would say, without one."""
     found = Peak(123.0, "measured_gemm", torch.float32, "some device", 0.1)
-    monkeypatch.setattr(peak, "measured_peak", lambda device, dtype, *, matmul: found)
+    monkeypatch.setattr(peak, "measured_peak", lambda device, dtype, *, matmul, again: found)
     return found
 
 

@@ -31,6 +31,7 @@ RESULT: dict[str, Any] = {
     "peak_flops_per_second": 6.1e10,
     "peak_source": "measured_gemm",
     "peak_memory_bytes": 312 * 2**20,
+    "predicted_peak_memory_bytes": 298 * 2**20,
     "peak_memory_kind": "rss",
     "lossless": True,
     "cost_notes": [],

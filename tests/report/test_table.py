@@ -44,10 +44,10 @@ def test_markdown(table: list[Row]) -> None:
     assert tuple(heading) == HEADINGS and len(rule) == len(HEADINGS)
     # s = 0.02: half width 4.3027 * 0.02 / sqrt(3) = 0.0497; the other columns as they are said to be rounded
     expected = ["full", "0.42M", "1.00e12", "1.64M", "4.92 MB", "2.100"]
-    assert full == [*expected, "[2.050, 2.150]", "baseline", "-", "41.3k", "31.2%", "312 MiB", "ok"]
+    assert full == [*expected, "[2.050, 2.150]", "baseline", "-", "41.3k", "31.2%", "312 MiB", "298 MiB", "ok"]
     # differences -0.03, -0.04, -0.02: mean -0.03, s = 0.01, half width 0.02484
     assert swiglu[7:9] == ["-0.030", "[-0.055, -0.005]"]
-    assert wild[5:9] == ["diverged", "-", "-", "-"] and wild[12] == "2/3 ok, 1 diverged: loss not finite at step 12"
+    assert wild[5:9] == ["diverged", "-", "-", "-"] and wild[13] == "2/3 ok, 1 diverged: loss not finite at step 12"
     assert "\n- Budget: 1e12 FLOPs.\n- 95 % CI over seeds" in text
 
 
@@ -57,14 +57,14 @@ def test_markdown_cells_cannot_break_out(make_arm: MakeArm) -> None:
     text = to_markdown(rows([arm], "a|b"), ["one\nline"])
     cells = markdown_cells(text)
     assert [len(row) for row in cells] == [len(HEADINGS)] * 3
-    assert cells[2][0] == r"a\|b" and cells[2][12] == r"failed: KeyError: 'a\|b' next &lt;class 'x'> \\"
+    assert cells[2][0] == r"a\|b" and cells[2][13] == r"failed: KeyError: 'a\|b' next &lt;class 'x'> \\"
     assert "- one line\n" in text
 
 
 def test_a_long_reason_is_cut_in_the_cell_and_whole_below(make_arm: MakeArm) -> None:
     reason = "RuntimeError: " + "x" * 200
     text = to_markdown(rows([make_arm("full", {3: {"status": "failed", "reason": reason}})], "full"))
-    assert len(markdown_cells(text)[2][12]) == 60
+    assert len(markdown_cells(text)[2][13]) == 60
     assert f"- full, seed 3: failed: {reason}\n" in text
 
 

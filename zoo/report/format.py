@@ -36,12 +36,14 @@ def flops(number: float | None) -> str:
 
 
 def memory(num_bytes: float | None) -> str:
-    """312 MiB, 1.42 GiB."""
+    """12 KiB, 312 MiB, 1.42 GiB."""
     if num_bytes is None:
         return NONE
     mebibytes = num_bytes / 2**20
     if mebibytes >= 1024:
         return f"{mebibytes / 1024:.{_decimals(mebibytes / 1024)}f} GiB"
+    if 0 < mebibytes < 0.1:
+        return f"{num_bytes / 1024:.{0 if num_bytes >= 10_240 else 1}f} KiB"
     return f"{mebibytes:.{0 if mebibytes >= 10 else 1}f} MiB"
 
 

@@ -102,7 +102,15 @@ def _where(rows: Sequence[Row]) -> list[str]:
     memory = {"rss": "peak memory is the process's resident set", "cuda": "peak memory is CUDA's allocated"}
     kind = _unanimous(rows, lambda r: memory.get(str(r.get("peak_memory_kind"))))
     line = ", ".join(part for part in (*parts, kind) if part)
-    return [f"Run on: {line}."] if line else []
+    return ([f"Run on: {line}."] if line else []) + _predicted(rows)
+
+
+def _predicted(rows: Sequence[Row]) -> list[str]:
+    if all(row.predicted_peak_memory_bytes is None for row in rows):
+        return []
+    what = _unanimous(rows, lambda r: _text(r.get("peak_memory_kind")))
+    before = " and what the process held before" if what == "rss" else ""
+    return [f"Predicted memory: the tensors of a training step{before}; validation is not in it."]
 
 
 def _differing(rows: Sequence[Row]) -> list[str]:

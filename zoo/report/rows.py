@@ -41,7 +41,7 @@ class Row:
             others would flatter the arm.
         difference: from the baseline, paired by seed; None in the baseline's own row.
         tokens_per_second, mfu, mfu_palm: medians over runs.
-        peak_memory_bytes: the largest of the runs.
+        peak_memory_bytes, predicted_peak_memory_bytes: the largest of the runs; predicted from a step on fake tensors.
         results: seed -> result.json, with status `missing` where there is none and `failed` where it is unreadable.
         dirs: seed -> folder.
     """
@@ -62,6 +62,7 @@ class Row:
     mfu: float | None = None
     mfu_palm: float | None = None
     peak_memory_bytes: int | None = None
+    predicted_peak_memory_bytes: int | None = None
     results: Mapping[int, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     dirs: Mapping[int, Path] = field(default_factory=dict, repr=False)
 
@@ -97,7 +98,6 @@ def _row(arm: Arm, results: Mapping[int, Mapping[str, Any]], is_baseline: bool, 
     values = _values(results)
     ok = [result for result in results.values() if result["status"] == "ok"] or list(results.values())
     every = list(results.values())
-    peak = max(_numbers(every, "peak_memory_bytes"), default=None)
     return Row(
         name=arm.name,
         is_baseline=is_baseline,
@@ -114,7 +114,8 @@ def _row(arm: Arm, results: Mapping[int, Mapping[str, Any]], is_baseline: bool, 
         tokens_per_second=_median(_numbers(ok, "tokens_per_second")),
         mfu=_median(_numbers(ok, "mfu")),
         mfu_palm=_median(_numbers(ok, "mfu_palm")),
-        peak_memory_bytes=None if peak is None else int(peak),
+        peak_memory_bytes=_largest(_numbers(every, "peak_memory_bytes")),
+        predicted_peak_memory_bytes=_largest(_numbers(every, "predicted_peak_memory_bytes")),
         results=results,
         dirs=dict(arm.dirs),
     )
@@ -159,6 +160,10 @@ def _numbers(results: Iterable[Mapping[str, Any]], key: str) -> list[float]:
 
 def _whole(values: Sequence[float]) -> int | None:
     return int(values[0]) if values else None
+
+
+def _largest(values: Sequence[float]) -> int | None:
+    return int(max(values)) if values else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

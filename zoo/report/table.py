@@ -30,8 +30,10 @@ HEADINGS = (
     "tokens/s",
     "MFU",
     "peak memory",
+    "predicted",
     "status",
 )
+OPTIONAL = ("predicted",)  # left out where no row has it
 TEXT_COLUMNS = ("variant", "status")  # the others are numbers and stand at the right
 STATUS_CHARS = 60  # longer reasons stand whole in the footer
 
@@ -67,7 +69,12 @@ def print_table(rows: Sequence[Row], footer: Sequence[str] = (), stream: TextIO 
 
 def _grid(rows: Sequence[Row]) -> Grid:
     styles = ["bold" if row.is_baseline else "" if row.status == "ok" else "red" for row in rows]
-    return Grid(HEADINGS, _cells(rows), TEXT_COLUMNS, styles, folding="status")
+    cells = _cells(rows)
+    shown = [
+        i for i, heading in enumerate(HEADINGS) if heading not in OPTIONAL or any(row[i] != fmt.NONE for row in cells)
+    ]
+    headings, cells = [HEADINGS[i] for i in shown], [[row[i] for i in shown] for row in cells]
+    return Grid(headings, cells, TEXT_COLUMNS, styles, folding="status")
 
 
 def _cells(rows: Sequence[Row]) -> list[list[str]]:
@@ -91,6 +98,7 @@ def _cells(rows: Sequence[Row]) -> list[list[str]]:
                 fmt.count(row.tokens_per_second),
                 fmt.percent(row.mfu),
                 fmt.memory(row.peak_memory_bytes),
+                fmt.memory(row.predicted_peak_memory_bytes),
                 _shorten(one_line(row.status)),
             ]
         )
@@ -119,6 +127,7 @@ def _record(row: Row) -> dict[str, Any]:
         "tokens_per_second": row.tokens_per_second,
         "mfu": row.mfu,
         "peak_memory_bytes": row.peak_memory_bytes,
+        "predicted_peak_memory_bytes": row.predicted_peak_memory_bytes,
         "status": row.status,
         "is_baseline": row.is_baseline,
         "num_seeds": value.n,

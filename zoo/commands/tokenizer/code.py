@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager, nullcontext
 from itertools import chain, islice
 from typing import Any, BinaryIO
 
+from zoo.commands.mistakes import existing, one_line
 from zoo.commands.tokenizer.compiling import say_if_compiling
 from zoo.commands.tokenizer.files import open_tokenizer, rank_options
-from zoo.commands.tokenizer.mistakes import existing, one_line
 from zoo.recipe.errors import RecipeError
 from zoo.tokenizers import Tokenizer
 

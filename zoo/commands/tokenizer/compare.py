@@ -15,10 +15,10 @@ from typing import Any
 
 import zoo
 from zoo.accounting.gemm_peak import cpu_name
+from zoo.commands.mistakes import one_line, picture
 from zoo.commands.tokenizer.compiling import COMPILING, WORKS, is_compiled, merges
 from zoo.commands.tokenizer.corpora import Source, embedded, of_files, of_recipe, spool
 from zoo.commands.tokenizer.files import flags_of, is_rank_file, is_recipe, open_tokenizer, rank_options
-from zoo.commands.tokenizer.mistakes import free, one_line
 from zoo.data.progress import Progress, display
 from zoo.data.split import Split
 from zoo.data.spool import Spool
@@ -53,11 +53,8 @@ def defaults() -> list[Contender]:
 
 def compare(arguments: argparse.Namespace, overrides: list[str]) -> int:
     """Train where needed, measure, print the table; draw it where asked to."""
-    plot = arguments.plot
-    if plot is not None and (plot.suffix.lower() != ".png" or not plot.parent.is_dir()):
-        raise RecipeError([f"--plot {plot}: expected the name of a .png file in a folder that is there"])
-    if plot is not None:
-        free(plot, force=arguments.force)
+    if arguments.plot is not None:
+        picture(arguments.plot, force=arguments.force)
     recipes = {name: load_recipe(name) for name in arguments.tokenizers if is_recipe(name)}
     reading = rank_options(arguments)
     if reading and not any(is_rank_file(Path(name)) for name in arguments.tokenizers):

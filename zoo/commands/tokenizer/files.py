@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from zoo.commands.mistakes import existing, one_line
 from zoo.commands.tokenizer.compiling import merges
-from zoo.commands.tokenizer.mistakes import existing, one_line
 from zoo.recipe.errors import RecipeError
 from zoo.tokenizers import BPETokenizer, Tokenizer, load_tokenizer
 from zoo.tokenizers.base import END_OF_TEXT

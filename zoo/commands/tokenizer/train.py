@@ -7,10 +7,10 @@ import inspect
 import json
 import sys
 
+from zoo.commands.mistakes import free, one_line
 from zoo.commands.tokenizer.compiling import say_if_compiling
 from zoo.commands.tokenizer.corpora import of_recipe
 from zoo.commands.tokenizer.files import GPT2_FILES, check_format, is_recipe, write_tokenizer
-from zoo.commands.tokenizer.mistakes import free, one_line
 from zoo.commands.tokenizer.texts import Reading, learn, of_files, of_train_split
 from zoo.data.progress import display
 from zoo.recipe import RecipeError, load_recipe

@@ -63,3 +63,14 @@ def free(path: Path, *, force: bool) -> Path:
     if os.path.lexists(path) and not force:
         raise RecipeError([f"{path} is there already: --force replaces it"])
     return path
+
+
+def picture(path: Path, *, force: bool) -> Path:
+    """A place for a picture.
+
+    Raises:
+        RecipeError: its name does not end in .png, or as `free`.
+    """
+    if path.suffix.lower() != ".png" or not path.parent.is_dir():
+        raise RecipeError([f"--plot {path}: expected the name of a .png file in a folder that is there"])
+    return free(path, force=force)

@@ -1,0 +1,27 @@
+"""What a run will take before it runs: parameters, FLOPs, memory, time and cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zoo.planning.plan import Plan, plan_prepared
+from zoo.planning.question import Question
+from zoo.planning.size import SizeQuestion, plan_size
+from zoo.prepare import prepare
+from zoo.recipe import Recipe
+
+__all__ = ["Plan", "Question", "SizeQuestion", "plan", "plan_prepared", "plan_size"]
+
+
+def plan(recipe: Recipe, **question: Any) -> Plan:
+    """What the run of a recipe takes.
+
+    Args:
+        recipe: of `zoo.load_recipe`.
+        question: arguments of `Question`.
+
+    Raises:
+        RecipeError: the recipe cannot run, or its batch does not divide among the devices.
+        ValueError: the question has no answer.
+    """
+    return plan_prepared(prepare(recipe), Question(**question))
