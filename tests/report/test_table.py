@@ -51,6 +51,12 @@ def test_markdown(table: list[Row]) -> None:
     assert "\n- Budget: 1e12 FLOPs.\n- 95 % CI over seeds" in text
 
 
+def test_what_no_run_predicted_has_no_column(make_arm: MakeArm) -> None:
+    text = to_markdown(rows([make_arm("full", {0: 2.0}, predicted_peak_memory_bytes=None)], "full"))
+    assert markdown_cells(text)[0] == [heading for heading in HEADINGS if heading != "predicted"]
+    assert "Predicted" not in text
+
+
 def test_markdown_cells_cannot_break_out(make_arm: MakeArm) -> None:
     reason = "KeyError: 'a|b'\nnext <class 'x'> \\"
     arm = make_arm("a|b", {0: {"status": "failed", "reason": reason}})
@@ -143,6 +149,7 @@ def test_footer_of_equal_rows(table: list[Row]) -> None:
         "MFU against a measured GEMM peak of 61 GFLOP/s.",
         "Run on: a CPU, 1 thread per run, zoo 0.1.0, python 3.11.9, torch 2.13.0, lightning 2.6.6, "
         "commit 0123456789ab, peak memory is the process's resident set.",
+        "Predicted memory: the tensors of a training step and what the process held before; validation is not in it.",
         "wild, seed 2: diverged: loss not finite at step 12",
     ]
 
