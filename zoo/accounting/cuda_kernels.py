@@ -20,7 +20,21 @@ _HALF = (torch.float16, torch.bfloat16)
 
 
 class CudaKernels(TorchFunctionMode):
-    """Within, these functions are what they are on CUDA."""
+    """Within, these functions are what they are on CUDA.
+
+    As a mode, whatever name they are called by; but torch switches modes off for its backward pass, in which
+    checkpoints run forward again. There they are found in `torch.nn.functional`, where components call them.
+    """
+
+    def __enter__(self) -> CudaKernels:
+        for function, replacement in _REPLACED.items():
+            setattr(functional, function.__name__, replacement)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        for function in _REPLACED:
+            setattr(functional, function.__name__, function)
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _REPLACED.get(func, func)(*args, **(kwargs or {}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from zoo.planning.plan import Plan, plan_prepared
+from zoo.planning.answer import Plan
+from zoo.planning.of_recipe import plan_prepared
+from zoo.planning.of_size import SizeQuestion, plan_size
 from zoo.planning.question import Question
-from zoo.planning.size import SizeQuestion, plan_size
 from zoo.prepare import prepare
 from zoo.recipe import Recipe
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 
 from zoo.accounting.estimate import ParameterBytes, compute_optimal_tokens, six_nd, usual_shape
+from zoo.planning.answer import Plan
 from zoo.planning.duration import duration
 from zoo.planning.fit import fit_of
-from zoo.planning.plan import Plan
 from zoo.planning.question import Question
 from zoo.planning.target import target_of
 
