@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.small import EXCHANGES, VOCAB, build_decoder, exchange_id
+from zoo.accounting.cuda_kernels import CudaKernels
 from zoo.accounting.live import LOSS, LiveStorages, SavedTensors
 from zoo.accounting.memory import PHASES, StepMemory, fake_tensors, step_memory
 from zoo.component import total_params
@@ -237,6 +238,40 @@ def test_published_activations_of_a_block(b: int, s: int, h: int, a: int, measur
     assert y.requires_grad
     published, statistics = s * b * h * 34 + 5 * a * s * s * b, 2 * 2 * b * s * 2
     assert saved.num_bytes == measured == published + statistics
+
+
+@pytest.fixture
+def half_precision() -> Iterator[None]:
+    """A module of fake tensors cannot be cast: it has to be made in its dtype."""
+    torch.set_default_dtype(torch.bfloat16)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+class Fused(Megatron):
+    """The same with a fused attention kernel, without dropout."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, s, h = x.shape
+        q, k, v = self.qkv(self.ln1(x)).view(b, s, 3, self.a, h // self.a).permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(mixed.transpose(1, 2).reshape(b, s, h))
+        return x + self.down(functional.gelu(self.up(self.ln2(x))))
+
+
+@pytest.mark.parametrize(("b", "s", "h", "a", "measured"), [(1, 128, 256, 4, 32.094), (2, 256, 512, 8, 32.078)])
+@pytest.mark.usefixtures("half_precision")
+def test_a_flash_kernel_keeps_a_sum_instead_of_the_scores(b: int, s: int, h: int, a: int, measured: float) -> None:
+    """32 s b h: the 34 of the paper without two masks of dropout; a float32 per query and head; the statistics of
+    LayerNorm; and the state of the random stream."""
+    with fake_tensors(), CudaKernels():
+        model, x = Fused(h, a), torch.zeros(b, s, h, requires_grad=True)
+        with SavedTensors(model) as saved:
+            y = model(x)
+        assert y.requires_grad
+    expected = 32 * s * b * h + 4 * b * a * s + 2 * 2 * b * s * 2
+    assert 0 <= saved.num_bytes - expected <= 64
+    assert saved.num_bytes / (s * b * h) == pytest.approx(measured, abs=0.01)
 
 
 def test_every_storage_is_counted_once_and_forgotten_when_it_goes() -> None:
