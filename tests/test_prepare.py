@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from zoo.attention.base import Mask
 from zoo.data import TrainBatches
-from zoo.prepare import Prepared, prepare
+from zoo.heads.base import IGNORE_INDEX
+from zoo.prepare import ROWS_FOR_DOCUMENTS, Prepared, prepare
 from zoo.recipe import RecipeError, load_recipe
 from zoo.training import train
 
@@ -55,10 +58,28 @@ def test_packed_steps_count_targets_as_tokens_and_padding_in_flops(tiny: dict[st
     )
 
 
-def test_a_mask_says_what_its_flops_are(tiny: dict[str, Any]) -> None:
-    run = prepared(tiny, data__document_mask=True)
-    assert run.cost_notes == ["document_mask: FLOPs count pairs across documents too, as a dense kernel computes them"]
-    assert run.work == prepared(tiny).work
+@pytest.mark.parametrize("packing", ["concat", "best_fit"])
+@pytest.mark.parametrize("attention", ["FullAttention", "SlidingWindowAttention"])
+def test_masked_flops_count_the_pairs_that_the_mask_keeps(tiny: dict[str, Any], packing: Any, attention: str) -> None:
+    """Against the masks themselves, of every row of an epoch; padding reads nothing."""
+    window = {"window": 40} if attention == "SlidingWindowAttention" else {}
+    masked = {"data__packing": packing, "data__document_mask": True, "data__seq_len": 300, "budget": {"tokens": 1e6}}
+    run = prepared(tiny, model__attention={"class_path": attention, "init_args": {"num_heads": 2, **window}}, **masked)
+    batches = TrainBatches(run.store, seed=0, seq_len=300, batch_size=16, packing=packing, document_mask=True)
+    num_rows = batches.sources["TextFiles"].rows_per_epoch
+    assert num_rows <= ROWS_FOR_DOCUMENTS
+    pairs = 0
+    for first in range(0, num_rows, 16):
+        rows = batches._read(first, min(16, num_rows - first))
+        assert rows.documents_BT is not None
+        documents, real = torch.from_numpy(rows.documents_BT), torch.from_numpy(rows.targets_BT != IGNORE_INDEX)
+        at = torch.arange(300).expand(documents.shape)
+        mask = Mask(at, at, window=window.get("window"), query_documents_BT=documents, key_documents_BS=documents)
+        pairs += int((mask.keep()[:, 0] & real[:, :, None]).sum())
+    per_row = 3 * (run.model.cost(300).matmul + 2 * 2 * 16 * pairs / num_rows)
+    assert run.work.training_flops == round(16 * per_row) < run.work.palm_training_flops
+    assert run.forward_flops_per_token == pytest.approx(per_row / 3 / 300)
+    assert any(note.startswith("document_mask: FLOPs count pairs within documents") for note in run.cost_notes)
 
 
 def test_a_mixture_says_how_often_it_reads_each_source(tiny: dict[str, Any], mixture: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 
 from zoo.accounting.budget import StepWork, steps_for
-from zoo.accounting.flops import hardware_flops, training_flops
+from zoo.accounting.flops import forward_flops, hardware_flops, training_flops
 from zoo.component import total_params
 from zoo.data.batches import TrainBatches
 from zoo.data.filters import FilteredCorpus
@@ -20,6 +20,8 @@ from zoo.data.store import TokenStore
 from zoo.decoder import Decoder
 from zoo.optimizers.base import optimizer_step_flops
 from zoo.recipe import Recipe, RecipeError
+
+ROWS_FOR_DOCUMENTS = 4096
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Prepared:
         work: FLOPs and tokens of one optimizer step.
         num_steps: what the budget buys; None for a budget of seconds.
         cost_notes: what a reader of the table must know about its counts.
+        forward_flops_per_token: of the model, exact convention.
     """
 
     recipe: Recipe
@@ -41,6 +44,7 @@ class Prepared:
     work: StepWork
     num_steps: int | None
     cost_notes: list[str]
+    forward_flops_per_token: float
 
     @cached_property
     def identity(self) -> str:
@@ -49,11 +53,6 @@ class Prepared:
     @property
     def params(self) -> int:
         return total_params(self.model)
-
-    @property
-    def forward_flops_per_token(self) -> float:
-        seq_len = self.recipe.built.data.seq_len
-        return self.model.cost(seq_len).exact / seq_len
 
 
 def open_store(
@@ -93,11 +92,14 @@ def prepare(recipe: Recipe, *, progress: Progress | Callable[[str], None] | None
     seq_len, batch_size = built.data.seq_len, built.data.batch_size
     batches = _batches(recipe, store)
     tokens = round(seq_len * batch_size * batches.efficiency)
+    documents = _documents(recipe, store)
+    parts, checkpointing = model.parts(), built.trainer.activation_checkpointing
     work = StepWork(
-        training_flops=batch_size * training_flops(model.parts(), seq_len),
-        palm_training_flops=batch_size * training_flops(model.parts(), seq_len, palm=True),
-        hardware_flops=batch_size
-        * hardware_flops(model.parts(), seq_len, checkpointing=built.trainer.activation_checkpointing),
+        training_flops=round(batch_size * training_flops(parts, seq_len, documents=documents)),
+        palm_training_flops=round(batch_size * training_flops(parts, seq_len, palm=True)),
+        hardware_flops=round(
+            batch_size * hardware_flops(parts, seq_len, documents=documents, checkpointing=checkpointing)
+        ),
         optimizer_flops=optimizer_step_flops(optimizer),
         tokens=tokens,
         text_bytes=tokens * batches.bytes_per_target,
@@ -107,15 +109,16 @@ def prepare(recipe: Recipe, *, progress: Progress | Callable[[str], None] | None
     except ValueError as error:
         raise RecipeError([f"budget: {error}"], recipe.name) from error
     notes = _cost_notes(model, optimizer, work) + _data_notes(batches, num_steps)
-    return Prepared(recipe, store, model, work, num_steps, notes)
+    forward = forward_flops(parts, seq_len, documents=documents) / seq_len
+    return Prepared(recipe, store, model, work, num_steps, notes, forward)
 
 
-def _batches(recipe: Recipe, store: TokenStore) -> TrainBatches:
+def _batches(recipe: Recipe, store: TokenStore, *, seed: int | None = None) -> TrainBatches:
     data = recipe.built.data
     try:
         return TrainBatches(
             store,
-            seed=recipe.seed,
+            seed=recipe.seed if seed is None else seed,
             seq_len=data.seq_len,
             batch_size=data.batch_size,
             packing=data.packing,
@@ -123,6 +126,15 @@ def _batches(recipe: Recipe, store: TokenStore) -> TrainBatches:
         )
     except ValueError as error:
         raise RecipeError([f"data: {error}"], recipe.name) from error
+
+
+def _documents(recipe: Recipe, store: TokenStore) -> dict[int, float] | None:
+    """Documents of a mean row, where attention stays within them: of the first rows of seed 0, so that the seeds of an
+    arm make equally many steps."""
+    if not recipe.built.data.document_mask:
+        return None
+    batches = _batches(recipe, store, seed=0)
+    return batches.documents(min(ROWS_FOR_DOCUMENTS, sum(rows.rows_per_epoch for rows in batches.sources.values())))
 
 
 def _cost_notes(model: Decoder, optimizer: object, work: StepWork) -> list[str]:
@@ -141,7 +153,10 @@ def _data_notes(batches: TrainBatches, num_steps: int | None) -> list[str]:
             f"tokens and bytes do not, and their counts are means over an epoch"
         )
     if batches.document_mask:
-        notes.append("document_mask: FLOPs count pairs across documents too, as a dense kernel computes them")
+        notes.append(
+            f"document_mask: FLOPs count pairs within documents, as a mean over the first {ROWS_FOR_DOCUMENTS:,} "
+            "sequences at most"
+        )
     if len(batches.sources) > 1 and num_steps is not None:
         times = ", ".join(f"{name} {epochs:.2f} times" for name, epochs in batches.epochs(num_steps).items())
         notes.append(f"mixture: the run reads {times}")

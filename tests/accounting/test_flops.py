@@ -13,6 +13,8 @@ from torch import nn
 
 from tests.small import EXCHANGES, VOCAB, build_decoder, exchange_id
 from zoo.accounting.counter import count_flops
+from zoo.accounting.devices import find_device
+from zoo.accounting.estimate import SECONDS_PER_DAY, seconds_needed
 from zoo.accounting.flops import forward_flops, hardware_flops, training_flops
 from zoo.attention import FullAttention, SlidingWindowAttention
 from zoo.blocks import PostNorm
@@ -180,10 +182,25 @@ def test_frozen_blocks_below_a_training_part_pay_forward_alone() -> None:
     assert training_flops(model.parts(), 21, palm=True) == both
 
 
+def test_documents_count_their_own_pairs() -> None:
+    """Two documents of 20 and 17 tokens in a sequence of 37; twice in three sequences one alone."""
+    parts = on_meta().parts()
+    pairs = {length: sum(part.cost(length).attention for _, part in parts) for length in (17, 20, 37)}
+    matmul = sum(part.cost(37).matmul for _, part in parts)
+    assert training_flops(parts, 37, documents={37: 1}) == training_flops(parts, 37)
+    assert forward_flops(parts, 37, documents={17: 1, 20: 1}) == matmul + pairs[17] + pairs[20]
+    assert training_flops(parts, 37, documents={17: 1, 20: 1}) == 3 * (matmul + pairs[17] + pairs[20])
+    mixed = training_flops(parts, 37, documents={17: 1 / 3, 20: 1 / 3, 37: 2 / 3})
+    assert mixed == pytest.approx(3 * (matmul + (pairs[17] + pairs[20] + 2 * pairs[37]) / 3))
+    again = hardware_flops(parts, 37, documents={17: 1, 20: 1}) - hardware_flops(parts, 37, fused_attention=False)
+    assert again == 3 * (pairs[17] + pairs[20] - pairs[37]) + (pairs[17] + pairs[20]) / 2
+    assert training_flops(parts, 37, palm=True, documents={17: 1, 20: 1}) == training_flops(parts, 37, palm=True)
+
+
 def gpt2(num_layers: int, d_model: int, num_heads: int, ffn: Any, **changes: Any) -> Decoder:
     attention = functools.partial(FullAttention, num_heads=num_heads)
-    sizes = {"vocab_size": 50257, "d_model": d_model, "num_layers": num_layers}
-    return on_meta(attention=attention, ffn=ffn, **(sizes | changes))
+    sizes = {"vocab_size": 50257, "d_model": d_model, "num_layers": num_layers, "attention": attention}
+    return on_meta(ffn=ffn, **(sizes | changes))
 
 
 def test_published_gpt2_xl_shape_with_swiglu() -> None:
@@ -196,6 +213,47 @@ def test_published_gpt2_xl_shape_with_swiglu() -> None:
     ffn = sum(block.ffn.cost(1024).palm for block in model.blocks)
     shares = [cost.attention_dense, ffn, model.head.cost(1024).palm]
     assert [round(100 * share / cost.palm, 2) for share in shares] == [7.14, 66.91, 3.65]
+
+
+@pytest.mark.parametrize(
+    ("num_layers", "d_model", "num_heads", "forward"),
+    [
+        (12, 768, 12, 349_630_365_696),
+        (24, 1024, 16, 1_033_109_504_000),
+        (36, 1280, 20, 2_257_754_521_600),
+    ],
+)
+def test_published_gpt2_shapes_with_swiglu(num_layers: int, d_model: int, num_heads: int, forward: int) -> None:
+    """CS336, as above, of four d_model."""
+    assert gpt2(num_layers, d_model, num_heads, functools.partial(GLU, d_ff=4 * d_model)).cost(1024).palm == forward
+
+
+@pytest.mark.parametrize(("ffn", "days"), [(MLP, 5115), (functools.partial(GLU, d_ff=6400), 6584)])
+def test_published_time_of_gpt2_xl(ffn: Any, days: int) -> None:
+    """CS336: 400,000 steps of 1,024 sequences on one A100 in float32 at half its peak."""
+    flops = 400_000 * 1024 * training_flops(gpt2(48, 1600, 25, ffn).parts(), 1024, palm=True)
+    device = find_device("NVIDIA A100-SXM4-80GB")
+    assert device is not None
+    seconds = seconds_needed(flops, flops_per_second=device.dense_flops["fp32"].value, mfu=0.5)
+    assert seconds / SECONDS_PER_DAY == pytest.approx(days, abs=1)
+
+
+def test_published_llama_2_7b_of_128_tokens() -> None:
+    """MrYxJ/calculate-flops.pytorch, README: 1,700.06 GFLOPs forward and 5,100.19 with the backward pass, in which
+    0.06 are elementwise."""
+    parts = gpt2(32, 4096, 32, functools.partial(GLU, d_ff=11008), vocab_size=32000).parts()
+    assert forward_flops(parts, 128, palm=True) / 1e9 == pytest.approx(1700.0017, abs=1e-4)
+    assert training_flops(parts, 128, palm=True) / 1e9 == pytest.approx(5100.0, abs=0.01)
+
+
+def test_published_llama_3_1_8b() -> None:
+    """pytorch/torchtitan counts 57,914,449,920 per token at 8,192, without the looked-up table."""
+    attention = functools.partial(FullAttention, num_heads=32, num_kv_heads=8)
+    model = gpt2(32, 4096, 32, functools.partial(GLU, d_ff=14336), vocab_size=128_256, attention=attention)
+    assert total_params(model) == 8_030_261_248
+    norms = sum(p.numel() for name, p in model.named_parameters() if "norm" in name)
+    found = training_flops(model.parts(), 8192, palm=True) / 8192 + 6 * norms  # it takes 6 N, gains of norms included
+    assert found == 57_914_449_920
 
 
 def test_published_gpt2_shapes_with_two_matrices() -> None:

@@ -12,39 +12,44 @@ product, in one kernel: twice the forward, if anything below trains. All trains:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from zoo.component import Component, Cost, Stage
+from zoo.component import Component, Stage
 
+Documents = Mapping[int, float]  # tokens -> number of documents of that length
 Parts = Sequence[tuple[str, Component]]  # (family, part) from input to output: `Decoder.parts()`
 
 
-def forward_flops(parts: Parts, seq_len: int, *, palm: bool = False) -> int:
+def forward_flops(parts: Parts, seq_len: int, *, palm: bool = False, documents: Documents | None = None) -> int | float:
     """FLOPs of one sequence's forward pass.
 
     Args:
         parts: from input to output.
         seq_len: tokens of the sequence.
         palm: all query-key pairs, instead of those that the mask keeps.
+        documents: where attention stays within documents, how many of each length a sequence holds on average; their
+            pairs are counted, and the result is a mean. None: the sequence is one document.
     """
-    costs = [part.cost(seq_len) for _, part in parts]
-    return sum(cost.palm if palm else cost.exact for cost in costs)
+    stages = (stage for _, part in parts for stage in _staged(part, seq_len, documents))
+    return sum(stage.cost.palm if palm else stage.cost.exact for stage in stages)
 
 
-def training_flops(parts: Parts, seq_len: int, *, palm: bool = False) -> int:
+def training_flops(
+    parts: Parts, seq_len: int, *, palm: bool = False, documents: Documents | None = None
+) -> int | float:
     """FLOPs of one sequence's forward and backward pass, without the optimizer's.
 
     Args:
         parts: from input to output; what trains is read from `requires_grad`.
-        seq_len: tokens of the sequence.
-        palm: all query-key pairs, instead of those that the mask keeps.
+        seq_len, palm, documents: as for `forward_flops`.
 
     Raises:
         ValueError: training begins inside a component of several products that does not state its `stages`, so that
             its cost alone does not tell which of them need input gradients.
     """
-    total = 0
-    for stage, trains_below in _stages(parts, seq_len):
+    total: int | float = 0
+    for stage, trains_below in _stages(parts, seq_len, documents):
         cost = stage.cost
         mixing = (cost.attention_dense if palm else cost.attention) + cost.recurrent
         total += cost.matmul + mixing + cost.weight_grad
@@ -54,14 +59,19 @@ def training_flops(parts: Parts, seq_len: int, *, palm: bool = False) -> int:
 
 
 def hardware_flops(
-    parts: Parts, seq_len: int, *, palm: bool = False, checkpointing: bool = False, fused_attention: bool = True
-) -> int:
+    parts: Parts,
+    seq_len: int,
+    *,
+    palm: bool = False,
+    documents: Documents | None = None,
+    checkpointing: bool = False,
+    fused_attention: bool = True,
+) -> int | float:
     """FLOPs of one sequence's forward and backward pass with what is computed twice, for HFU.
 
     Args:
         parts: from input to output.
-        seq_len: tokens of the sequence.
-        palm: all query-key pairs, instead of those that the mask keeps.
+        seq_len, palm, documents: as for `forward_flops`.
         checkpointing: each block keeps its input alone and runs forward again in the backward pass, up to the last
             product, whose result no gradient asks for (`torch.utils.checkpoint`, not reentrant).
         fused_attention: the attention kernel keeps no scores and makes them again in its backward pass (Dao et al.
@@ -70,15 +80,15 @@ def hardware_flops(
     Raises:
         ValueError: as `training_flops`.
     """
-    total = training_flops(parts, seq_len, palm=palm)
+    total = training_flops(parts, seq_len, palm=palm, documents=documents)
     trains_below = False
     for family, part in parts:
-        stages = part.stages(seq_len)
+        stages = _staged(part, seq_len, documents)
         trains_below = trains_below or any(stage.trains for stage in stages)
         if not trains_below:
             continue
         if fused_attention:
-            total += sum(stage.cost.attention_dense if palm else stage.cost.attention for stage in stages) // 2
+            total += sum(stage.cost.attention_dense if palm else stage.cost.attention for stage in stages) / 2
         if checkpointing and family == "blocks":
             total += sum(stage.cost.palm if palm else stage.cost.exact for stage in _made_again(stages))
     return total
@@ -89,11 +99,24 @@ def _made_again(stages: list[Stage]) -> list[Stage]:
     return stages[:-1] if stages and stages[-1].cost.matmul else stages
 
 
-def _stages(parts: Parts, seq_len: int) -> Iterator[tuple[Stage, bool]]:
+def _staged(part: Component, seq_len: int, documents: Documents | None) -> list[Stage]:
+    """Stages of a part, with the pairs within documents alone."""
+    stages = part.stages(seq_len)
+    if documents is None or not any(stage.cost.attention for stage in stages):
+        return stages
+    found = []
+    by_length = [(number, part.stages(length)) for length, number in documents.items()]
+    for i, stage in enumerate(stages):
+        pairs = sum(number * each[i].cost.attention for number, each in by_length)
+        found.append(stage._replace(cost=replace(stage.cost, attention=pairs)))  # type: ignore[arg-type]  # a mean
+    return found
+
+
+def _stages(parts: Parts, seq_len: int, documents: Documents | None) -> Iterator[tuple[Stage, bool]]:
     """Each stage, and whether anything below it trains."""
     trains_below = False
     for name, part in parts:
-        for stage in part.stages(seq_len):
+        for stage in _staged(part, seq_len, documents):
             if stage.chained and stage.trains and not trains_below:
                 raise ValueError(
                     f"training begins inside a part of {name} ({type(part).__name__}) that is more than one product, "
@@ -102,8 +125,3 @@ def _stages(parts: Parts, seq_len: int) -> Iterator[tuple[Stage, bool]]:
                 )
             yield stage, trains_below
             trains_below = trains_below or stage.trains
-
-
-def total_cost(parts: Parts, seq_len: int) -> Cost:
-    """What all parts cost together."""
-    return sum((part.cost(seq_len) for _, part in parts), Cost())

@@ -19,6 +19,8 @@ from zoo.data.packing import PACKINGS, PackedRows, Packing, SourceRows, Windows,
 from zoo.data.store import StoredSource, TokenStore
 from zoo.wording import nearest
 
+_ROWS_AT_A_TIME = 256
+
 
 class Rows(NamedTuple):
     """Training sequences, int64.
@@ -123,6 +125,25 @@ class TrainBatches:
         return {
             name: count / rows.rows_per_epoch for (name, rows), count in zip(self.sources.items(), counts, strict=True)
         }
+
+    def documents(self, num_rows: int) -> dict[int, float]:
+        """How many documents of each length, in tokens, a row holds, as the mean over the first rows; padding is none.
+
+        Args:
+            num_rows: to look at.
+        """
+        from zoo.heads.base import IGNORE_INDEX
+
+        counts = np.zeros(self.seq_len + 1, dtype=np.int64)
+        for first in range(0, num_rows, _ROWS_AT_A_TIME):
+            rows = self._read(first, min(_ROWS_AT_A_TIME, num_rows - first))
+            documents_BT = rows.documents_BT
+            if documents_BT is None:
+                documents_BT = documents_of(rows.inputs_BT, self.store.tokenizer.end_of_text)
+            apart = documents_BT + (self.seq_len + 1) * np.arange(len(documents_BT))[:, None]
+            _, lengths = np.unique(apart[rows.targets_BT != IGNORE_INDEX], return_counts=True)
+            counts += np.bincount(lengths, minlength=len(counts))
+        return {int(length): counts[length] / num_rows for length in np.flatnonzero(counts)}
 
     @property
     def bytes_per_target(self) -> float:
