@@ -16,6 +16,7 @@ from tests.small import EXCHANGES, VOCAB, build_decoder, exchange_id
 from zoo.accounting.cuda_kernels import CudaKernels
 from zoo.accounting.live import LOSS, LiveStorages, SavedTensors
 from zoo.accounting.memory import PHASES, StepMemory, fake_tensors, step_memory
+from zoo.blocks import PreNorm
 from zoo.component import total_params
 from zoo.decoder import Decoder
 from zoo.optimizers import SGD, AdamW
@@ -272,6 +273,37 @@ def test_a_flash_kernel_keeps_a_sum_instead_of_the_scores(b: int, s: int, h: int
     expected = 32 * s * b * h + 4 * b * a * s + 2 * 2 * b * s * 2
     assert 0 <= saved.num_bytes - expected <= 64
     assert saved.num_bytes / (s * b * h) == pytest.approx(measured, abs=0.01)
+
+
+def test_a_fused_norm_keeps_its_input_and_a_number_per_row() -> None:
+    with fake_tensors(), CudaKernels():
+        norm, x = nn.RMSNorm(64), torch.zeros(3, 5, 64, requires_grad=True)
+        with SavedTensors(norm) as saved:
+            y = norm(x)
+        assert y.shape == x.shape
+        assert saved.num_bytes == 4 * (3 * 5 * 64 + 3 * 5)
+        y.sum().backward()
+        assert x.grad is not None and norm.weight.grad is not None
+
+
+def test_on_cuda_norms_save_no_more_than_their_input() -> None:
+    """RMSNorm as the CPU composes it keeps its input twice."""
+    plain, fused = weigh().saved["norms"], weigh(cuda=True).saved["norms"]
+    tokens, layers = 3 * 37, 2 * 2 + 1
+    assert fused <= layers * (tokens * 32 * 4 + tokens * 4 + 1024) < plain
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_what_replaces_kernels_is_taken_back(checkpointing: bool) -> None:
+    before = functional.scaled_dot_product_attention, functional.rms_norm, functional.dropout
+    dropout = {"block": functools.partial(PreNorm, dropout=0.1)}
+    assert weigh(cuda=True, bf16=True, checkpointing=checkpointing, changes=dropout).peak_bytes > 0
+    assert before == (functional.scaled_dot_product_attention, functional.rms_norm, functional.dropout)
+
+
+def test_values_are_no_cuda_tensors() -> None:
+    with pytest.raises(ValueError, match="a model with values cannot be weighed as on CUDA"):
+        weigh(fake=False, cuda=True)
 
 
 def test_every_storage_is_counted_once_and_forgotten_when_it_goes() -> None:

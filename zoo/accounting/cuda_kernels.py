@@ -65,14 +65,31 @@ def _attention(
     return efficient(query, key, value, attn_mask, needs_grad, dropout_p, is_causal, scale=scale)[0]
 
 
+class _FusedRMSNorm(torch.autograd.Function):
+    """Shapes alone: torch's own operation is composed of others wherever it is not on CUDA."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, num_dims: int, weight: Tensor | None) -> Tensor:
+        rows = x.shape[: x.dim() - num_dims]
+        ctx.save_for_backward(x, weight, x.new_empty(rows, dtype=torch.promote_types(x.dtype, torch.float32)))
+        return torch.empty_like(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, weight, _ = ctx.saved_tensors
+        return torch.empty_like(x), None, None if weight is None else torch.empty_like(weight)
+
+
 def _rms_norm(x: Tensor, normalized_shape: list[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
-    return aten._fused_rms_norm(x, list(normalized_shape), weight, eps)[0]
+    return _FusedRMSNorm.apply(x, len(normalized_shape), weight)
 
 
 def _dropout(x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     return torch.native_dropout(x, p, training)[0] if training and p > 0 else x
 
 
-_REPLACED = {functional.scaled_dot_product_attention: _attention, functional.dropout: _dropout}
-if hasattr(aten, "_fused_rms_norm"):
-    _REPLACED[functional.rms_norm] = _rms_norm
+_REPLACED: dict[Any, Any] = {
+    functional.scaled_dot_product_attention: _attention,
+    functional.rms_norm: _rms_norm,
+    functional.dropout: _dropout,
+}

@@ -77,7 +77,15 @@ def step_memory(
         accumulate: micro-batches of one optimizer step.
         gradient_clip: largest norm of the gradient; None: not clipped.
         cuda: count as on a CUDA device: its fused kernels, what they save, and its allocator's multiples of 512 bytes.
+            On fake tensors alone: the kernels have shapes and no values.
+
+    Raises:
+        ValueError: `cuda` for a model that has values.
     """
+    from torch._subclasses.fake_tensor import FakeTensor  # here: its import takes a while
+
+    if cuda and not all(isinstance(p, FakeTensor) for p in model.parameters()):
+        raise ValueError("a model with values cannot be weighed as on CUDA: make it and its batch in fake_tensors()")
     live = LiveStorages(granularity=_CUDA_GRANULARITY if cuda else 1)
     trained = [p for p in model.parameters() if p.requires_grad]
     if cuda:
