@@ -81,8 +81,9 @@ def test_a_probe_measures_this_machine(recipe: str, capsys: pytest.CaptureFixtur
     assert main(["plan", recipe, "--probe", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     mfu = found["duration"]["mfu"]
-    assert 0 < mfu["low"] <= mfu["middle"] <= mfu["high"] <= 1.05
-    assert mfu["source"] == "measured here, 20 steps of this recipe" and mfu["palm"] is False
+    assert 0 < mfu["low"] <= mfu["middle"] <= mfu["high"]
+    assert mfu["source"].startswith("measured here, 20 steps of this recipe") and mfu["palm"] is False
+    assert ("busy" in mfu["source"]) is (mfu["middle"] > 1)
     assert found["target"]["peak_source"] == "measured_gemm"
 
 

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from lightning.pytorch import LightningModule
+from torch.utils.data import DataLoader
 
 from zoo.cli import main
 
@@ -38,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_readme_has_commands() -> None:
-    assert {command.split()[1] for command in COMMANDS} >= {"fit", "ablate", "report", "list", "data"}
+    assert {command.split()[1] for command in COMMANDS} >= {"fit", "ablate", "report", "list", "data", "plan"}
 
 
 @pytest.mark.slow
@@ -72,3 +75,35 @@ def test_links_and_paths_lead_somewhere() -> None:
         assert (ROOT / target).exists(), target
     for path in re.findall(r"`((?:zoo|recipes|tests|benchmarks)/[\w./-]+)`", README):
         assert (ROOT / path).exists(), path
+
+
+def test_the_plan_is_what_the_command_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of published figures alone, so the same on every machine."""
+    command = next(c for c in COMMANDS if c.startswith("zoo plan --params"))
+    assert main(shlex.split(command)[1:]) == 0
+    (block,) = [body for language, body in BLOCKS if language == "" and body.startswith("7e+09 parameters")]
+    said = capsys.readouterr().out.splitlines()
+    assert said[: len(block.splitlines())] == block.splitlines()
+
+
+@pytest.mark.slow
+def test_the_monitor_works_in_a_project_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (body,) = [body for language, body in BLOCKS if language == "python" and "ThroughputMonitor" in body]
+    model, loader = torch.nn.Linear(8, 8), DataLoader(torch.randn(512, 8), batch_size=64)
+
+    class Own(LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = model
+
+        def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+            return self.layer(batch).square().mean()
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    monkeypatch.chdir(tmp_path)
+    names = {"model": Own(), "loader": loader}
+    exec(body, names)
+    figures = names["figures"]
+    assert figures["tokens"] == 2 * 4 * 128 and figures["mfu"] > 0  # type: ignore[index]

@@ -34,8 +34,6 @@ class Question:
             raise ValueError(f"--num-devices {self.num_devices}: expected at least 1")
         if self.tokens is not None and not self.tokens > 0:
             raise ValueError(f"--tokens {self.tokens:g}: expected more than 0")
-        if self.mfu is not None and not 0 < self.mfu.low <= self.mfu.high <= 1:
-            raise ValueError(f"--mfu {self.mfu.middle:g}: expected a share of the peak, above 0 and at most 1")
         if self.zero_stage not in range(4):
             raise ValueError(f"--zero-stage {self.zero_stage}: expected 0 (nothing is sharded), 1, 2 or 3")
         if self.zero_stage and self.num_devices == 1:
@@ -45,5 +43,11 @@ class Question:
 
 
 def said_by_user(mfu: float) -> MfuEstimate:
-    """The share of the peak that a user expects, of the FLOPs that an ideal kernel must do."""
+    """The share of the peak that a user expects, of the FLOPs that an ideal kernel must do.
+
+    Raises:
+        ValueError: it is no share.
+    """
+    if not 0 < mfu <= 1:
+        raise ValueError(f"--mfu {mfu:g}: expected a share of the peak, above 0 and at most 1")
     return MfuEstimate(mfu, mfu, mfu, "as asked", palm=False)
