@@ -34,6 +34,8 @@ def test_one_screen(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
         "of the exact count: as asked",
         "device hours ",
         "checkpoint ",
+        "KiB of cache per sequence of the training length",
+        "activations     ",
         "fits?           fits: peak ",
         "of 85.0 GB (79.2 GiB), as torch reports it",
         "optimizer state ",

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from einops import rearrange
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
 from tests.small import EXCHANGES, VOCAB, build_decoder, exchange_id
 from zoo.accounting.counter import count_flops
@@ -17,13 +18,15 @@ from zoo.accounting.devices import find_device
 from zoo.accounting.estimate import SECONDS_PER_DAY, seconds_needed
 from zoo.accounting.flops import forward_flops, hardware_flops, training_flops
 from zoo.attention import FullAttention, SlidingWindowAttention
+from zoo.attention.base import Attention, mixing_cost
 from zoo.blocks import PostNorm
-from zoo.component import Component, Cost, Embedding, linear_cost, total_params
+from zoo.component import Component, Context, Cost, Embedding, Stage, linear_cost, linear_stage, total_params
 from zoo.decoder import Decoder
 from zoo.families import variants
 from zoo.ffns import GLU, MLP
 from zoo.heads import LinearHead, TiedHead
 from zoo.norms import LayerNorm, RMSNorm
+from zoo.positions import NoPosition
 
 
 def on_meta(**changes: Any) -> Decoder:
@@ -63,6 +66,52 @@ def test_drawn_models_equal_the_counter(seq_len: int, window: int, kv_heads: int
     forward, both = counted(model, seq_len)
     assert training_flops(model.parts(), seq_len, palm=True) == both == 3 * forward
     assert training_flops(model.parts(), seq_len) == 3 * model.cost(seq_len).exact
+
+
+class WideValues(Attention):
+    """Queries and keys of one width, values of another, each with its own number of heads."""
+
+    accepts = ()
+
+    def __init__(self, *, d_model: int, position: Any, layer: int, heads: int, kv_heads: int, widths: tuple[int, int]):
+        super().__init__()
+        self.heads, self.kv_heads, (self.key_width, self.value_width) = heads, kv_heads, widths
+        self.q, self.k = nn.Linear(d_model, heads * widths[0]), nn.Linear(d_model, kv_heads * widths[0])
+        self.v, self.out = nn.Linear(d_model, kv_heads * widths[1]), nn.Linear(heads * widths[1], d_model)
+
+    def forward(self, x_BTD: Tensor, ctx: Context) -> Tensor:
+        q, k = (rearrange(f(x_BTD), "b t (h e) -> b h t e", e=self.key_width) for f in (self.q, self.k))
+        v = rearrange(self.v(x_BTD), "b t (h e) -> b h t e", e=self.value_width)
+        y = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+        return self.out(rearrange(y, "b h t e -> b t (h e)"))
+
+    def stages(self, seq_len: int, past_len: int = 0) -> list[Stage]:
+        widths = {"num_heads": self.heads, "key_width": self.key_width, "value_width": self.value_width}
+        mixing = Stage(mixing_cost(seq_len, past_len, **widths), trains=False)
+        return [linear_stage(seq_len, self.q, self.k, self.v), mixing, linear_stage(seq_len, self.out)]
+
+    def new_cache(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError
+
+    def cache_bytes(self, *args: Any, **kwargs: Any) -> int:
+        raise NotImplementedError
+
+
+@settings(max_examples=10, deadline=None)
+@given(
+    seq_len=st.integers(1, 60),
+    heads=st.sampled_from([2, 4, 6]),
+    shared=st.sampled_from([1, 2]),
+    widths=st.tuples(st.integers(1, 24), st.integers(1, 24)),
+)
+def test_any_widths_of_keys_and_values_equal_the_counter(
+    seq_len: int, heads: int, shared: int, widths: tuple[int, int]
+) -> None:
+    attention = functools.partial(WideValues, heads=heads, kv_heads=heads // shared, widths=widths)
+    model = on_meta(attention=attention, position=NoPosition)
+    forward, both = counted(model, seq_len)
+    assert model.cost(seq_len).palm == forward
+    assert training_flops(model.parts(), seq_len, palm=True) == both == 3 * forward
 
 
 FROZEN = {

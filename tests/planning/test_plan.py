@@ -75,6 +75,7 @@ def test_a_plan_says_what_its_run_will_do(prepared: Any) -> None:
     assert found.duration.device_hours == pytest.approx(seconds / 3600)
     assert found.duration.cost == pytest.approx(2 * seconds / 3600)
     assert found.checkpoint_bytes == sum(found.phases[AFTER][c] for c in ("weights", "optimizer state"))
+    assert found.cache_bytes == run.model.new_cache(1, 32).layers[0].num_bytes()
     assert found.fit.verdict == "fits" and found.fit.remedies == ()
     assert found.by_context[128].keys() == found.shares.keys()
 

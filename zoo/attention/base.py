@@ -179,12 +179,8 @@ class HeadAttention(Attention):
         return self.out(rearrange(y_BHTE, "b h t e -> b t (h e)"))
 
     def stages(self, seq_len: int, past_len: int = 0) -> list[Stage]:
-        pair_flops = 2 * self.num_heads * (self.head_dim + self.head_dim)  # one score, one weighted value
-        readable_past = past_len if self.window is None else min(past_len, self.window - 1)
-        mixing = Cost(
-            attention=pair_flops * causal_pairs(seq_len, past_len, self.window),
-            attention_dense=pair_flops * seq_len * (readable_past + seq_len),
-        )
+        widths = {"num_heads": self.num_heads, "key_width": self.head_dim, "value_width": self.head_dim}
+        mixing = mixing_cost(seq_len, past_len, window=self.window, **widths)
         reading = linear_stage(seq_len, self.q, self.k, self.v)
         return [reading, Stage(mixing, self._position_trains()), linear_stage(seq_len, self.out)]
 
@@ -216,6 +212,25 @@ def causal_pairs(seq_len: int, past_len: int = 0, window: int | None = None) -> 
     growing = max(0, window - past_len)  # queries that do not fill the window yet
     growing = min(growing, seq_len)
     return growing * past_len + growing * (growing + 1) // 2 + (seq_len - growing) * window
+
+
+def mixing_cost(
+    seq_len: int, past_len: int = 0, *, window: int | None = None, num_heads: int, key_width: int, value_width: int
+) -> Cost:
+    """Cost of scores and weighted values over heads: of a pair, one score and one value.
+
+    Args:
+        seq_len: queries, each of which reads the `past_len` tokens before them, too.
+        window: as for `causal_pairs`.
+        num_heads: query heads.
+        key_width, value_width: of a head.
+    """
+    pair_flops = 2 * num_heads * (key_width + value_width)
+    readable_past = past_len if window is None else min(past_len, window - 1)
+    return Cost(
+        attention=pair_flops * causal_pairs(seq_len, past_len, window),
+        attention_dense=pair_flops * seq_len * (readable_past + seq_len),
+    )
 
 
 def sdpa(q_BHTE: Tensor, k_BKSE: Tensor, v_BKSE: Tensor, mask: Mask) -> Tensor:

@@ -29,6 +29,7 @@ class Plan:
         fit: whether that fits.
         duration: None where nothing says how long the run is.
         checkpoint_bytes: weights and the optimizer's state.
+        cache_bytes: of the key-value cache of one sequence of the training length; None without a recipe.
         by_context: context length -> family -> exact forward FLOPs per token.
         notes: what a reader must know.
     """
@@ -47,6 +48,7 @@ class Plan:
     fit: Fit
     duration: Duration | None
     checkpoint_bytes: float
+    cache_bytes: int | None
     by_context: dict[int, dict[str, float]]
     notes: list[str]
 

@@ -91,6 +91,9 @@ def plan_prepared(prepared: Prepared, question: Question) -> Plan:
         ),
         duration=took,
         checkpoint_bytes=standing,
+        cache_bytes=sum(
+            block.attention.cache_bytes(1, built.data.seq_len, precision.compute_dtype) for block in model.blocks
+        ),
         by_context={length: _per_token(model, length) for length in CONTEXTS},
         notes=_notes(prepared, target, options.compile),
     )

@@ -95,6 +95,7 @@ def plan_size(question: SizeQuestion) -> Plan:
         fit=fit_of(sum(phases["with one sequence"].values()), target),
         duration=duration(question, target, params=params, exact=flops, palm=flops),
         checkpoint_bytes=((whole.master or whole.weights) + whole.state) * params,
+        cache_bytes=None,
         by_context={},
         notes=_notes(question),
     )

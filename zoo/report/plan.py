@@ -116,6 +116,14 @@ def _time(plan: Plan) -> list[str]:
 def _verdict(plan: Plan) -> list[str]:
     fit, target = plan.fit, plan.target
     lines = [_line("checkpoint", f"{fmt.size(plan.checkpoint_bytes)}: weights and optimizer state")]
+    if plan.cache_bytes is not None:
+        lines.append(
+            _line("generation", f"{fmt.memory(plan.cache_bytes)} of cache per sequence of the training length")
+        )
+    if plan.saved:
+        whole = sum(plan.saved.values())
+        shares = sorted(plan.saved.items(), key=lambda item: -item[1])
+        lines.append(_line("activations", ", ".join(f"{part} {held / whole:.1%}" for part, held in shares)))
     peak = f"peak {_both(plan.peak_bytes)} ({plan.peak_phase}), with 5 % of margin {_both(fit.needed_bytes)}"
     if fit.available_bytes is None:
         return [*lines, _line("fits?", f"unknown: {peak}; of the memory of {target.name} {target.memory_kind}")]
