@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import statistics
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -85,9 +86,8 @@ def probe(prepared: Prepared, num_steps: int = 20) -> MfuEstimate:
     with tempfile.TemporaryDirectory() as folder:
         trainer = _trainer(prepared, device, [monitor], Path(folder), **changes)
         trainer.fit(module, datamodule=_data(prepared))
-    rates = monitor.summary()
-    median, half = rates["step_seconds_median"], rates["step_seconds_iqr"] / 2
-    low, middle, high = (rates["mfu"] * median / (median + off) for off in (half, 0.0, -half))
+    quartiles = statistics.quantiles(monitor.step_seconds, n=4, method="inclusive")
+    high, middle, low = (prepared.work.training_flops / seconds / peak.flops_per_second for seconds in quartiles)
     busy = "; the peak was measured on a busy machine, the times are right all the same" if middle > 1 else ""
     return MfuEstimate(low, middle, high, f"measured here, {num_steps} steps of this recipe{busy}", palm=False)
 

@@ -119,6 +119,7 @@ def test_the_spread_is_that_of_the_middle_half(clock: Clock) -> None:
     fit(monitor, Timed(clock, slow), 8)
     assert monitor.summary()["step_seconds_median"] == 3.0
     assert monitor.summary()["step_seconds_iqr"] == 2.0
+    assert monitor.step_seconds == [2.0, 3.0, 4.0, 5.0, 1.0]
     monitor = Monitor(clock)
     fit(monitor, Timed(clock), 4)
     assert monitor.summary()["step_seconds_median"] == 1.0

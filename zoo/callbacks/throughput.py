@@ -195,6 +195,12 @@ class ThroughputMonitor(Callback):
         self._harvest(wait=False)
         return self._figures(self._recent, fresh=False)
 
+    @property
+    def step_seconds(self) -> list[float]:
+        """Of every measured step of the run, in order; waits for the device."""
+        self._harvest(wait=True)
+        return self._step_seconds.tolist()
+
     def summary(self) -> dict[str, float]:
         """The figures of `latest`, with rates from the median over all measured steps of the run."""
         self._harvest(wait=True)
