@@ -131,15 +131,19 @@ def _plan_arguments(commands: _Actions) -> None:
     speed.add_argument("--probe", action="store_true", help="measure it here, over 20 steps of the recipe")
     plan.add_argument("--price", type=float, metavar="AMOUNT", help="of one device for one hour")
     plan.add_argument("--plot", type=Path, metavar="FILE.png", help="draw memory by phase and FLOPs by context, too")
-    plan.add_argument("--force", action="store_true", help="replace the picture that is there")
+    plan.add_argument("--force", action="store_true", help="replace the picture that --plot finds there")
     plan.add_argument("--json", action="store_true", help="for programs")
     size = plan.add_argument_group("with --params", "what is kept of each parameter")
     dtypes = ("fp32", "bf16", "fp16", "fp8")
     size.add_argument("--weights", choices=dtypes, help="that multiply (default: bf16)")
-    size.add_argument("--gradients", choices=dtypes, help="default: bf16")
+    size.add_argument("--gradients", choices=dtypes, help="default: that of the weights")
     size.add_argument("--states", choices=dtypes, help="of the optimizer (default: fp32)")
     size.add_argument("--num-states", type=_whole, metavar="N", help="per parameter (default: 2, as AdamW)")
-    size.add_argument("--master", choices=(*dtypes, "none"), help="weights that the optimizer updates (default: fp32)")
+    size.add_argument(
+        "--master",
+        choices=(*dtypes, "none"),
+        help="weights that the optimizer updates (default: fp32, and none where the weights are fp32 themselves)",
+    )
 
 
 def _data_commands(commands: _Actions) -> None:

@@ -36,6 +36,7 @@ class Prepared:
         num_steps: what the budget buys; None for a budget of seconds.
         cost_notes: what a reader of the table must know about its counts.
         forward_flops_per_token: of the model, exact convention.
+        documents: of each length in a mean sequence, where attention stays within them.
     """
 
     recipe: Recipe
@@ -45,6 +46,7 @@ class Prepared:
     num_steps: int | None
     cost_notes: list[str]
     forward_flops_per_token: float
+    documents: dict[int, float] | None = None
 
     @cached_property
     def identity(self) -> str:
@@ -110,7 +112,7 @@ def prepare(recipe: Recipe, *, progress: Progress | Callable[[str], None] | None
         raise RecipeError([f"budget: {error}"], recipe.name) from error
     notes = _cost_notes(model, optimizer, work) + _data_notes(batches, num_steps)
     forward = forward_flops(parts, seq_len, documents=documents) / seq_len
-    return Prepared(recipe, store, model, work, num_steps, notes, forward)
+    return Prepared(recipe, store, model, work, num_steps, notes, forward, documents)
 
 
 def _batches(recipe: Recipe, store: TokenStore, *, seed: int | None = None) -> TrainBatches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from zoo.accounting.devices import find_device
 from zoo.accounting.estimate import (
@@ -190,6 +191,9 @@ def test_published_mfu_takes_the_nearest_size_on_the_same_kind_of_device() -> No
     assert published_mfu("h100-sxm", 8e9).source.startswith("Llama 3.1 8B")
     assert published_mfu("h200-sxm", 300e9).source.startswith("Llama 3 405B")
     assert published_mfu("a100-pcie", 1e8).middle == 0.371
+    assert published_mfu("h100-sxm", 8e9, torch.float32).source == "a guess: published runs multiply in 16 bits"
+    far = published_mfu("h100-sxm", 9e7)
+    assert far.source == "a guess: no published run on this device is within 10 times of this size"
     assert (published_mfu("l4", 1e9).low, published_mfu("l4", 1e9).high) == (GUESS[0], GUESS[2])
     assert "guess" in published_mfu("l4", 1e9).source
 

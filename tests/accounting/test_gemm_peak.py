@@ -63,7 +63,21 @@ def test_rate_is_the_flops_of_the_products_over_their_time(monkeypatch: pytest.M
     # 2 * 10^3 / 2 s = 1000; 2 * 20^3 / 8 s = 2000; at 40 one of 1 + 3 + 5 products takes 128 s, more than is left.
     assert peak.flops_per_second == 2000.0
     assert peak.spread == 0.0
-    assert {size: products.count(size) for size in products} == {10: 2 + 3 + 5 * 8, 20: 2 + 3 + 5 * 2, 40: 2}
+    assert {size: products.count(size) for size in products} == {10: 4 + 3 + 5 * 8, 20: 4 + 3 + 5 * 2, 40: 4}
+
+
+@pytest.mark.parametrize("quick_is_transposed", [False, True])
+def test_the_quicker_layout_gives_the_rate(quick_is_transposed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A weight of nn.Linear is transposed; libraries have other kernels for that."""
+    now = [0.0]
+
+    def product(a: torch.Tensor, b: torch.Tensor, *, out: torch.Tensor) -> None:
+        now[0] += 1.0 if b.is_contiguous() is not quick_is_transposed else 10.0
+
+    monkeypatch.setattr(gemm_peak.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(gemm_peak.torch, "mm", product)
+    peak = measured_peak("cpu", torch.float32, sizes=(10,), seconds_per_size=5.0, max_seconds=1000.0)
+    assert peak.flops_per_second == 2 * 10**3
 
 
 def test_peak_is_the_median_block_of_the_best_size(monkeypatch: pytest.MonkeyPatch) -> None:

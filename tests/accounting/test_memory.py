@@ -325,3 +325,33 @@ def test_a_vocabulary_costs_its_table() -> None:
     assert weigh(changes={"vocab_size": VOCAB + 8}).phases[AFTER]["weights"] - weigh().phases[AFTER]["weights"] == (
         2 * 8 * 32 * 4
     )
+
+
+def test_the_highest_moment_is_that_of_the_divided_step() -> None:
+    """Where gradients are divided, the moment with most of them need not be the highest."""
+    moments = {}
+    for parts in (1, 100):
+        with LiveStorages(shares={"gradients": parts}) as live:
+            first = torch.zeros(50)
+            live.hold([first], "gradients")
+            large = torch.zeros(60)
+            del large
+            second = torch.zeros(40)
+            live.hold([second], "gradients")
+            small = torch.zeros(30)
+            moments[parts] = live.of_one_device(live.peak)
+            del first, second, small
+    assert moments == {1: {"gradients": 360, "temporaries": 120}, 100: {"gradients": 2, "temporaries": 240}}
+
+
+def test_dividing_from_some_moment_on_keeps_count() -> None:
+    with LiveStorages() as live:
+        kept = torch.zeros(100)
+        live.divide("temporaries", 4)
+        live.start_phase()
+        assert live.of_one_device(live.peak) == {"temporaries": 100}
+        del kept
+        live.start_phase()
+        more = torch.zeros(10)
+        assert live.of_one_device(live.peak) == {"temporaries": 10}
+        del more

@@ -186,3 +186,21 @@ def test_a_cpu_is_measured(clock: Clock) -> None:
     monitor = Monitor(clock, peak="auto", flops_per_step=1e9)
     fit(monitor, Timed(clock), 5)
     assert 1e-4 < monitor.latest["mfu"] < 1  # 1e9 a second: a CPU does 1e9 to 1e13
+
+
+def test_tokens_alone_give_tokens_per_second(clock: Clock) -> None:
+    """Without a peak nobody needs FLOPs: they are NaN, and no error."""
+    monitor = Monitor(clock, peak=None, flops_per_step=None, palm_flops_per_step=None)
+    fit(monitor, Timed(clock), 5)
+    figures = monitor.summary()
+    assert figures["tokens_per_second"] == 30.0
+    assert math.isnan(figures["flops_per_second"]) and math.isnan(figures["mfu"]) and math.isnan(figures["flops"])
+
+
+@pytest.mark.parametrize("amount", [0, -3.0, float("nan"), float("inf")])
+@pytest.mark.parametrize("argument", ["flops_per_step", "hardware_flops_per_step", "tokens_per_step"])
+def test_what_is_no_amount_is_refused(argument: str, amount: float) -> None:
+    with pytest.raises(ValueError, match=f"^{argument}={amount}: expected a finite number above 0$"):
+        ThroughputMonitor(**{argument: amount})
+    with pytest.raises(ValueError, match="flops_per_step="):
+        ThroughputMonitor(flops_per_step={torch.bfloat16: amount})

@@ -21,7 +21,7 @@ from zoo.planning import Plan, Question, SizeQuestion, plan_prepared, plan_size
 from zoo.planning.families import forward_flops_by_family
 from zoo.planning.question import said_by_user
 from zoo.planning.target import target_of
-from zoo.planning.weigh import GATHERED, sharded, weigh
+from zoo.planning.weigh import GATHERED, weigh
 from zoo.prepare import Prepared, prepare
 from zoo.recipe import RecipeError, load_recipe
 
@@ -31,6 +31,7 @@ BASE = RECIPES / "base.yaml"
 WEIGHED = sorted(p for p in RECIPES.rglob("*.yaml") if p.parent.name not in ("ablations", "scale", "data", "filters"))
 BACKWARD, AFTER, UPDATE = PHASES
 H100 = "h100-sxm"
+HALF = said_by_user(0.5)
 T4 = "t4"  # no source states its bandwidth, so nothing limits its MFU
 
 
@@ -88,12 +89,14 @@ def test_shares_are_of_the_whole_forward_pass(prepared: Any) -> None:
     assert families["attention pairs"] == sum(block.attention.cost(32).attention for block in model.blocks)
 
 
-def test_tokens_replace_the_budget(prepared: Any) -> None:
+def test_tokens_replace_the_budget(prepared: Any, tiny: dict[str, Any]) -> None:
     run = prepared(budget={"seconds": 5.0})
     open_ended = plan_prepared(run, Question(device=H100))
     assert (open_ended.tokens, open_ended.num_steps, open_ended.duration) == (None, None, None)
-    asked = plan_prepared(run, Question(device=H100, tokens=1e6))
-    assert asked.num_steps == round(1e6 / run.work.tokens) and asked.duration is not None
+    asked = zoo.plan(run.recipe, device=H100, tokens=1e6)
+    assert asked.num_steps == int(1e6 / run.work.tokens) and asked.duration is not None
+    poor = load_recipe(BASE, tiny | {"budget": {"flops": 10.0}})
+    assert zoo.plan(poor, device=H100, tokens=1e6).num_steps == asked.num_steps
 
 
 def test_a_palm_mfu_divides_palm_flops(prepared: Any) -> None:
@@ -105,13 +108,41 @@ def test_a_palm_mfu_divides_palm_flops(prepared: Any) -> None:
     assert quick < middle < slow
 
 
-def test_slow_memory_limits_the_mfu(prepared: Any) -> None:
-    """One short sequence feeds no H100."""
-    found = plan_prepared(prepared(data__batch_size=1), Question(device=H100, mfu=said_by_user(0.9)))
-    assert found.duration is not None and found.duration.bandwidth_limit is not None
-    assert found.duration.bandwidth_limit < 0.9
-    unlimited = found.duration.flops / 0.9 / found.target.flops_per_second
-    assert found.duration.seconds[1] == pytest.approx(unlimited * 0.9 / found.duration.bandwidth_limit)
+def test_slow_memory_limits_a_published_mfu(prepared: Any) -> None:
+    """One short sequence feeds no H100. What the user says stands."""
+    run = prepared(data__batch_size=1)
+    found, asked = plan_prepared(run, Question(device=H100)), plan_prepared(run, Question(device=H100, mfu=HALF))
+    assert found.duration is not None and asked.duration is not None
+    limit = found.duration.bandwidth_limit
+    assert limit is not None and limit < 0.3
+    assert (found.duration.mfu.low, found.duration.mfu.high) == (limit, limit)
+    assert found.duration.seconds[1] == pytest.approx(found.duration.flops / limit / found.target.flops_per_second)
+    assert asked.duration.bandwidth_limit is None and asked.duration.mfu == HALF
+
+
+def test_recomputing_takes_time(prepared: Any) -> None:
+    plain, again = (
+        plan_prepared(prepared(trainer__activation_checkpointing=on), Question(device=T4)) for on in (False, True)
+    )
+    assert plain.duration is not None and again.duration is not None
+    share = again.flops["hardware"] / plain.flops["hardware"]
+    assert share > 1.1
+    assert again.duration.seconds[1] == pytest.approx(share * plain.duration.seconds[1])
+    assert "that is computed twice" in again.duration.mfu.source
+    asked = plan_prepared(prepared(trainer__activation_checkpointing=True), Question(device=T4, mfu=HALF))
+    assert asked.duration is not None and asked.duration.mfu == HALF
+
+
+def test_masks_are_in_the_shares(prepared: Any) -> None:
+    masked, plain = (
+        plan_prepared(prepared(data__seq_len=1000, data__document_mask=on), Question(device=T4)) for on in (True, False)
+    )
+    assert masked.shares["attention pairs"] < 0.8 * plain.shares["attention pairs"]
+    assert masked.flops["exact"] < plain.flops["exact"] and masked.flops["palm"] == plain.flops["palm"]
+
+
+def test_a_recipe_that_names_its_device_is_planned_there(prepared: Any) -> None:
+    assert plan_prepared(prepared(trainer__device="cpu"), Question()).target.cuda is False
 
 
 def test_devices_share_the_batch(prepared: Any) -> None:
@@ -126,19 +157,21 @@ def test_devices_share_the_batch(prepared: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "divided"), [(1, {"optimizer state"}), (3, {"optimizer state", "gradients", "weights"})]
+    ("stage", "divided"), [(0, set()), (1, {"optimizer state"}), (3, {"optimizer state", "gradients", "weights"})]
 )
 def test_sharding_divides_what_its_stage_says(prepared: Any, stage: int, divided: set[str]) -> None:
     run = prepared()
-    whole = weigh(run.recipe.built, 300, sequences=4, accumulate=1, checkpointing=False, cuda=True)
-    each = sharded(whole, run.model, stage=stage, num_devices=4)
+    options = {"sequences": 4, "accumulate": 1, "checkpointing": False, "cuda": True}
+    whole = weigh(run.recipe.built, 300, **options)
+    each = weigh(run.recipe.built, 300, **options, zero_stage=stage, num_devices=4)
     for category in ("optimizer state", "gradients", "weights"):
         parts = 4 if category in divided else 1
         assert each.phases[AFTER][category] == -(-whole.phases[AFTER][category] // parts)
     largest = max(sum(p.nbytes for p in block.parameters()) for block in run.model.blocks)
     assert each.phases[BACKWARD].get(GATHERED, 0) == (2 * largest if stage == 3 else 0)
     assert each.saved == whole.saved
-    assert sharded(whole, run.model, stage=0, num_devices=4) == whole
+    parts = 4 if stage else 1
+    assert each.phases[UPDATE]["temporaries"] == pytest.approx(whole.phases[UPDATE]["temporaries"] / parts, abs=4)
 
 
 @pytest.fixture
@@ -161,7 +194,7 @@ def test_what_does_not_fit_is_itemised_and_mended(prepared: Any, small_device: C
     assert fit.missing_bytes == fit.needed_bytes - 10**6 > 0
     assert found.peak_phase == BACKWARD
     first = fit.remedies[0].change
-    assert [remedy.change for remedy in fit.remedies][:1] == [first] and first.startswith("trainer.accumulate=")
+    assert [remedy.change for remedy in fit.remedies][:1] == [first] and first.startswith("--trainer.accumulate=")
     assert all(1.05 * remedy.peak_bytes <= 1e6 for remedy in fit.remedies)
     accumulate = int(first.partition("=")[2])
     mended = plan_prepared(prepared(data__batch_size=64, trainer__accumulate=accumulate), Question())
@@ -170,14 +203,26 @@ def test_what_does_not_fit_is_itemised_and_mended(prepared: Any, small_device: C
     assert halved.fit.verdict != "fits", "a milder change would have done"
 
 
-def test_recomputing_and_sharding_are_remedies_too(prepared: Any, small_device: Callable[[float], None]) -> None:
+def test_each_remedy_alone_and_together_only_where_one_does_not_do(
+    prepared: Any, small_device: Callable[[float], None]
+) -> None:
     run = prepared(data__batch_size=64, model__num_layers=8)
     plain = plan_prepared(run, Question(device=T4, num_devices=4))
     small_device(0.6 * plain.peak_bytes)
-    found = plan_prepared(run, Question(num_devices=4)).fit.remedies
-    prices = {remedy.change: remedy.price for remedy in found}
-    assert "% more FLOPs" in prices["trainer.activation_checkpointing=true"]
-    assert len(prices) == len(found)
+    prices = {r.change: r.price for r in plan_prepared(run, Question(num_devices=4)).fit.remedies}
+    assert "% more FLOPs" in prices["--trainer.activation_checkpointing=true"]
+    assert not any("checkpointing" in change and "accumulate" in change for change in prices)
+    alone = weigh(run.recipe.built, run.store.vocab_size, sequences=1, accumulate=16, checkpointing=True, cuda=True)
+    small_device(0.9 * alone.peak_bytes)
+    (together,) = plan_prepared(run, Question(num_devices=4)).fit.remedies
+    for words in ("--trainer.activation_checkpointing=true", "--zero-stage ", "--trainer.accumulate=16"):
+        assert words in together.change
+    mended = prepared(
+        data__batch_size=64, model__num_layers=8, trainer__accumulate=16, trainer__activation_checkpointing=True
+    )
+    stage = int(together.change.partition("--zero-stage ")[2][0])
+    again = plan_prepared(mended, Question(num_devices=4, zero_stage=stage))
+    assert again.peak_bytes == together.peak_bytes and again.fit.verdict == "fits"
 
 
 def test_where_states_are_most_sharding_is_the_remedy(prepared: Any, small_device: Callable[[float], None]) -> None:
@@ -232,22 +277,55 @@ def textbook_days(**question: Any) -> float:
 def test_textbook_states() -> None:
     """1B in float32 with Adam keeps 16 GB. 7B with bfloat16 but for the master copy keeps 84 GB: less than the 85.0 GB
     that torch sees of an H100, and with the activations of one sequence more."""
-    four = {"weights": "fp32", "gradients": "fp32", "states": "fp32", "master": None}
-    small = plan_size(SizeQuestion(params=1e9, device=H100, **four))
+    small = plan_size(SizeQuestion(params=1e9, device=H100, weights="fp32"))
     assert sum(small.phases["states alone"].values()) == 16e9
-    assert small.fit.verdict == "fits"
+    assert small.fit.verdict == "fits" and small.fit.remedies == ()
     big = plan_size(SizeQuestion(params=7e9, device=H100, states="bf16"))
     alone = sum(big.phases["states alone"].values())
     assert alone == 84e9 < 85.0e9 < big.fit.available_bytes < big.peak_bytes  # type: ignore[operator]
     assert big.fit.verdict == "does not fit"
     assert big.phases["with one sequence"]["activations"] == 34 * 33 * 4224 * 4096
     assert big.checkpoint_bytes == 8 * 7e9
+    (remedy,) = big.fit.remedies
+    assert remedy.change == "--num-devices 2 --zero-stage 3"
+    again = plan_size(SizeQuestion(params=7e9, device=H100, states="bf16", num_devices=2, zero_stage=3))
+    assert again.peak_bytes == remedy.peak_bytes and again.fit.verdict == "fits"
+
+
+def test_checkpointed_layers_are_a_remedy_of_a_size() -> None:
+    found = plan_size(SizeQuestion(params=7e9, device="h200-sxm"))
+    assert found.fit.verdict == "fits"
+    tight = plan_size(SizeQuestion(params=6e9, device="a100-sxm", states="bf16"))
+    assert tight.fit.remedies[0].change == "activation checkpointing"
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "bytes_per_param"),
+    [
+        ({}, 2 + 2 + 4 + 8),
+        ({"weights": "fp32"}, 4 + 4 + 8),
+        ({"master": "none"}, 2 + 2 + 8),
+        ({"gradients": "fp32", "states": "bf16", "num_states": 1}, 2 + 4 + 4 + 2),
+        ({"weights": "fp32", "master": "fp32"}, 4 + 4 + 4 + 8),
+    ],
+)
+def test_what_is_kept_of_each_parameter(dtypes: dict[str, Any], bytes_per_param: int) -> None:
+    assert SizeQuestion(params=1e9, **dtypes).bytes_per_param.total == bytes_per_param
 
 
 def test_a_size_on_many_devices_is_sharded() -> None:
     found = plan_size(SizeQuestion(params=7e9, device=H100, num_devices=8, zero_stage=3))
     assert sum(found.phases["states alone"].values()) == 16 * 7e9 / 8
+    assert found.phases["with one sequence"]["gathered weights"] == 2 * 12 * 4224**2 * 2
     assert found.fit.verdict == "fits"
+
+
+def test_a_published_mfu_divides_a_count_with_pairs() -> None:
+    found = plan_size(SizeQuestion(params=7e9, tokens=1e9, device=H100)).duration
+    assert found is not None and found.mfu.palm
+    assert found.flops == 1e9 * (6 * 7e9 + 12 * 33 * 33 * 128 * 4096)
+    wide = plan_size(SizeQuestion(params=7e9, device=H100, weights="fp32")).duration
+    assert wide is not None and wide.mfu.source == "a guess: published runs multiply in 16 bits"
 
 
 def test_without_tokens_a_size_takes_chinchillas() -> None:
@@ -284,6 +362,7 @@ def test_the_machine_at_hand_has_a_plan() -> None:
         ({"params": 0.0}, "--params 0: expected a number of parameters, such as 7e9"),
         ({"num_states": -1}, "--num-states -1: expected 0 or more"),
         ({"weights": "fp4"}, "--weights fp4: expected one of fp32, bf16, fp16, fp8"),
+        ({"weights": "none"}, "--weights none: expected one of fp32, bf16, fp16, fp8"),
     ],
 )
 def test_questions_without_an_answer(question: dict[str, Any], message: str) -> None:

@@ -11,6 +11,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -47,20 +48,22 @@ class LiveStorages(TorchDispatchMode):
 
     Args:
         granularity: an allocation takes a multiple of so many bytes (512 with torch's CUDA allocator).
+        shares: category -> among how many devices it is divided; where the highest moment is depends on it. All figures
+            are of one device.
 
     Attributes:
         now: bytes by category, at this moment.
         peak: bytes by category at the highest moment since `start_phase`.
     """
 
-    def __init__(self, *, granularity: int = 1):
+    def __init__(self, *, granularity: int = 1, shares: Mapping[Category, int] = MappingProxyType({})):
         super().__init__()
         self.now: Counter[Category] = Counter()
         self.peak: Counter[Category] = Counter()
         self._owners = [LOSS]  # the part of the model that runs, and those that called it
-        self._granularity = granularity
+        self._granularity, self.shares = granularity, dict(shares)
         self._storages: dict[int, _Storage] = {}
-        self._total = self._peak_total = 0
+        self._total = self._peak_total = 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -78,7 +81,17 @@ class LiveStorages(TorchDispatchMode):
 
     def start_phase(self) -> None:
         """Forget the peak so far."""
-        self._peak_total, self.peak = self._total, Counter(self.now)
+        self._peak_total, self.peak = -1.0, Counter()
+        self._look()
+
+    def divide(self, category: Category, num_devices: int) -> None:
+        """From here on a category is divided among so many devices."""
+        self._total += self.now[category] * (1 / num_devices - self._part(category))
+        self.shares[category] = num_devices
+
+    def of_one_device(self, counts: Mapping[Category, int]) -> dict[Category, int]:
+        """What is left of some bytes on each of the devices."""
+        return {c: -(-num_bytes // self.shares.get(c, 1)) for c, num_bytes in counts.items() if num_bytes}
 
     def saved_by(self) -> dict[str, int]:
         """Bytes that are saved for the backward pass, by the part of the model that saved them; weights and their
@@ -129,6 +142,7 @@ class LiveStorages(TorchDispatchMode):
         known = self._storages[key]
         self.now[known.category] -= known.num_bytes
         self.now[category] += known.num_bytes
+        self._total += known.num_bytes * (self._part(category) - self._part(known.category))
         self._storages[key] = known._replace(category=category)
         self._look()
 
@@ -147,13 +161,16 @@ class LiveStorages(TorchDispatchMode):
         reference = weakref.ref(storage, partial(self._forget, key))
         self._storages[key] = _Storage(reference, num_bytes, category, "")
         self.now[category] += num_bytes
-        self._total += num_bytes
+        self._total += num_bytes * self._part(category)
         self._look()
 
     def _forget(self, key: int, _reference: Any) -> None:
         gone = self._storages.pop(key)
         self.now[gone.category] -= gone.num_bytes
-        self._total -= gone.num_bytes
+        self._total -= gone.num_bytes * self._part(gone.category)
+
+    def _part(self, category: Category) -> float:
+        return 1 / self.shares.get(category, 1)
 
     def _look(self) -> None:
         if self._total > self._peak_total or (self._total == self._peak_total and self.now != self.peak):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,6 +63,7 @@ def step_memory(
     accumulate: int = 1,
     gradient_clip: float | None = None,
     cuda: bool = False,
+    shares: Mapping[str, int] = MappingProxyType({}),
 ) -> StepMemory:
     """Weighs one optimizer step of a model on fake tensors (or on real ones, which then train).
 
@@ -78,6 +78,7 @@ def step_memory(
         gradient_clip: largest norm of the gradient; None: not clipped.
         cuda: count as on a CUDA device: its fused kernels, what they save, and its allocator's multiples of 512 bytes.
             On fake tensors alone: the kernels have shapes and no values.
+        shares: category -> among how many devices it is divided; the optimizer's temporaries go with its state.
 
     Raises:
         ValueError: `cuda` for a model that has values.
@@ -86,7 +87,7 @@ def step_memory(
 
     if cuda and not all(isinstance(p, FakeTensor) for p in model.parameters()):
         raise ValueError("a model with values cannot be weighed as on CUDA: make it and its batch in fake_tensors()")
-    live = LiveStorages(granularity=_CUDA_GRANULARITY if cuda else 1)
+    live = LiveStorages(granularity=_CUDA_GRANULARITY if cuda else 1, shares=shares)
     trained = [p for p in model.parameters() if p.requires_grad]
     if cuda:
         _multi_tensor(optimizer)
@@ -105,12 +106,13 @@ def step_memory(
             saved = live.saved_by()
             value.backward()
             del value
-        phases = {PHASES[0]: _figures(live.peak), PHASES[1]: _figures(live.now)}
+        phases = {PHASES[0]: live.of_one_device(live.peak), PHASES[1]: live.of_one_device(live.now)}
+        live.divide("temporaries", shares.get("optimizer state", 1))  # a device updates what it has
         live.start_phase()
         if gradient_clip is not None:
             nn.utils.clip_grad_norm_(trained, gradient_clip)
         optimizer.step()
-        phases[PHASES[2]] = _figures(live.peak)
+        phases[PHASES[2]] = live.of_one_device(live.peak)
         optimizer.zero_grad(set_to_none=True)
     return StepMemory(phases, saved)
 
@@ -138,7 +140,3 @@ def _multi_tensor(optimizer: torch.optim.Optimizer) -> None:
     for group in optimizer.param_groups:
         if "foreach" in group and group["foreach"] is None and not group.get("fused"):
             group["foreach"] = True
-
-
-def _figures(counts: Any) -> dict[str, int]:
-    return {category: num_bytes for category, num_bytes in counts.items() if num_bytes}

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+
 GUESS = (0.3, 0.4, 0.5)  # where nobody published a figure: low, middle, high
+FAR = 10  # times larger or smaller, and a run says nothing of another
 
 
 @dataclass(frozen=True)
@@ -57,25 +60,34 @@ class MfuEstimate:
     palm: bool
 
 
-def published_mfu(device: str, params: float) -> MfuEstimate:
+def published_mfu(device: str, params: float, dtype: torch.dtype = torch.bfloat16) -> MfuEstimate:
     """From the published run nearest in size on this device's kind, or a guess that calls itself one.
 
     Args:
         device: `Device.name`.
         params: of the model.
+        dtype: that it multiplies in; all published runs have 16 bits.
     """
     rows = [row for row in ROWS if device.split("-")[0] in row.devices]
     if not rows:
-        low, middle, high = GUESS
-        return MfuEstimate(low, middle, high, "a guess: nobody's figure for this device is known here", True)
+        return _guess("nobody's figure for this device is known here")
+    if dtype not in (torch.bfloat16, torch.float16):
+        return _guess("published runs multiply in 16 bits")
 
     def distance(row: PublishedMfu) -> tuple[float, float]:
         smallest, largest = row.params
         return max(smallest / params, params / largest, 1.0), largest / smallest  # of two that fit, the narrower
 
     nearest = min(rows, key=distance)
+    if distance(nearest)[0] > FAR:
+        return _guess(f"no published run on this device is within {FAR} times of this size")
     low, high = nearest.mfu[0], nearest.mfu[1]
     middle = (low + high) / 2
     if low == high:
         low, high = min(row.mfu[0] for row in rows), max(row.mfu[1] for row in rows)
-    return MfuEstimate(low, middle, high, f"{nearest.model} ({nearest.source})", True)
+    return MfuEstimate(low, middle, high, f"{nearest.model} ({nearest.source})", palm=True)
+
+
+def _guess(why: str) -> MfuEstimate:
+    low, middle, high = GUESS
+    return MfuEstimate(low, middle, high, f"a guess: {why}", palm=True)

@@ -51,8 +51,21 @@ def stated(given: Any, module: LightningModule, argument: str | None, method: st
     return None
 
 
+def check_amounts(**given: Flops | None) -> None:
+    """Refuse what is no amount.
+
+    Raises:
+        ValueError: a number that is not above 0, or not finite.
+    """
+    for name, amount in given.items():
+        for each in amount.values() if isinstance(amount, Mapping) else (amount,):
+            if each is not None and not 0 < each < math.inf:
+                raise ValueError(f"{name}={each}: expected a finite number above 0")
+
+
 def total_flops(flops: Flops | None) -> float:
-    assert flops is not None
+    if flops is None:
+        return math.nan
     return sum(flops.values()) if isinstance(flops, Mapping) else flops
 
 

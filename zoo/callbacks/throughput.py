@@ -20,7 +20,7 @@ from lightning.pytorch.callbacks import Callback
 
 from zoo.accounting.devices import Peak
 from zoo.accounting.gemm_peak import peak_memory_bytes
-from zoo.callbacks._ideal_time import Flops, Peaks, ideal_seconds, peaks_of, stated, total_flops
+from zoo.callbacks._ideal_time import Flops, Peaks, check_amounts, ideal_seconds, peaks_of, stated, total_flops
 from zoo.callbacks._step_time import Step, alloc_retries, compilations, median_and_spread, slowest_of_ranks
 from zoo.callbacks._wall_time import BUCKETS, WallTime
 
@@ -31,8 +31,9 @@ WARMUP_STEPS = 3  # allocation, compilation and choice of kernels fall into the 
 class ThroughputMonitor(Callback):
     """Times optimizer steps, and says what share of the wall time they were.
 
-    A step is the sum of its micro-batches; loading of batches, validation, checkpoints and what other callbacks do
-    around it are outside. The first steps of a process, the first after a validation, those in which torch.compile
+    A step is the sum of its micro-batches, and all steps count alike: a last one of fewer or smaller micro-batches
+    counts as a whole one. Loading of batches, validation, checkpoints and what other callbacks do around it are
+    outside. The first steps of a process, the first after a validation, those in which torch.compile
     compiled and those among which CUDA's allocator had to retry count in the totals and not in the rates; so a run that
     validates after every step has no rates.
 
@@ -46,7 +47,8 @@ class ThroughputMonitor(Callback):
     dtypes of FLOPs / peak.
 
     Args:
-        flops_per_step: training FLOPs, exact convention; None: the LightningModule's `step_flops()`.
+        flops_per_step: training FLOPs, exact convention; None: the LightningModule's `step_flops()`, and if it has none
+            and there is no peak, FLOPs are NaN.
         palm_flops_per_step: the same in PaLM's convention; None: the LightningModule's `palm_step_flops()`, and if it
             has none, `mfu_palm` is NaN.
         hardware_flops_per_step: the same with what is computed twice; None: the LightningModule's
@@ -83,6 +85,12 @@ class ThroughputMonitor(Callback):
             raise ValueError(f"log_every={log_every} must be at least 1")
         if not (peak is None or peak == "auto" or isinstance(peak, Peak | Mapping)):
             raise ValueError(f'peak={peak!r}: expected a Peak, a mapping of torch.dtype to Peak, "auto" or None')
+        check_amounts(
+            flops_per_step=flops_per_step,
+            palm_flops_per_step=palm_flops_per_step,
+            hardware_flops_per_step=hardware_flops_per_step,
+            tokens_per_step=tokens_per_step,
+        )
         self.flops_per_step, self.palm_flops_per_step = flops_per_step, palm_flops_per_step
         self.hardware_flops_per_step, self.tokens_per_step = hardware_flops_per_step, tokens_per_step
         self.peak, self.log_every = peak, log_every
@@ -133,7 +141,9 @@ class ThroughputMonitor(Callback):
         """Called also where a resumed run has no step left to make, and still has figures to give."""
         self._device, self._world_size = pl_module.device, trainer.world_size
         works: dict[str, Flops | None] = {
-            "flops_per_step": stated(self.flops_per_step, pl_module, "flops_per_step", "step_flops"),
+            "flops_per_step": stated(
+                self.flops_per_step, pl_module, None if self.peak is None else "flops_per_step", "step_flops"
+            ),
             "palm_flops_per_step": stated(self.palm_flops_per_step, pl_module, None, "palm_step_flops"),
             "hardware_flops_per_step": stated(self.hardware_flops_per_step, pl_module, None, "hardware_step_flops"),
         }

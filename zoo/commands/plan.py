@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from typing import Any
 
-from zoo.accounting.published_mfu import MfuEstimate
 from zoo.commands.mistakes import one_line, picture
-from zoo.planning import Plan, Question, SizeQuestion, plan_prepared, plan_size
+from zoo.planning import Plan, Question, SizeQuestion, plan_prepared, plan_size, with_tokens
 from zoo.planning.question import said_by_user
-from zoo.prepare import Prepared
 from zoo.recipe import RecipeError, load_recipe
 from zoo.report.grid import feet
 from zoo.report.plan import memory_grid, to_json, to_text
@@ -23,6 +22,8 @@ def run(arguments: argparse.Namespace, overrides: list[str]) -> int:
         raise RecipeError(["expected a recipe, or --params and a number of parameters, and not both"])
     if arguments.plot is not None:
         picture(arguments.plot, force=arguments.force)
+    elif arguments.force:
+        raise RecipeError(["--force replaces a picture, and there is no --plot"])
     with one_line(""):
         plan = _of_size(arguments, overrides) if arguments.recipe is None else _of_recipe(arguments, overrides)
     if arguments.json:
@@ -45,8 +46,6 @@ def _of_size(arguments: argparse.Namespace, overrides: list[str]) -> Plan:
     if arguments.probe:
         raise RecipeError(["--probe runs a recipe, and --params has none"])
     given = {name: getattr(arguments, name) for name in OF_SIZES if getattr(arguments, name) is not None}
-    if given.get("master") == "none":
-        given["master"] = None
     return plan_size(SizeQuestion(params=arguments.params, **given, **_common(arguments)))
 
 
@@ -57,14 +56,19 @@ def _of_recipe(arguments: argparse.Namespace, overrides: list[str]) -> Plan:
     from zoo.data.progress import display
     from zoo.prepare import prepare
 
-    recipe = load_recipe(arguments.recipe, overrides)
+    recipe = with_tokens(load_recipe(arguments.recipe, overrides), arguments.tokens)
     question = Question(**_common(arguments))  # refused before anything is built
+    own = recipe.built.trainer.device
+    if arguments.probe and arguments.device not in (None, "cpu" if own == "auto" else own):
+        raise RecipeError([f"--probe measures this machine, and --device {arguments.device} is another"])
     with display(sys.stderr) as progress:
         prepared = prepare(recipe, progress=progress)
         if arguments.probe:
+            from zoo.training import probe
+
             progress.say("probing: some steps of training on this machine")
-            question = Question(**(_common(arguments) | {"mfu": _probed(prepared, arguments)}))
-    return plan_prepared(prepared, question)
+            question = replace(question, mfu=probe(prepared))
+        return plan_prepared(prepared, question, say=progress.say)
 
 
 def _common(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -76,15 +80,3 @@ def _common(arguments: argparse.Namespace) -> dict[str, Any]:
         "zero_stage": arguments.zero_stage,
         "price_per_hour": arguments.price,
     }
-
-
-def _probed(prepared: Prepared, arguments: argparse.Namespace) -> MfuEstimate:
-    """What share of the peak some steps of this recipe reach on this machine."""
-    from zoo.training import probe
-
-    if arguments.mfu is not None:
-        raise RecipeError(["--mfu says what --probe would measure: expected one of them"])
-    if arguments.device not in (None, prepared.recipe.built.trainer.device):
-        raise RecipeError([f"--probe measures this machine, and --device {arguments.device} is another"])
-    found = probe(prepared)
-    return MfuEstimate(found.low, found.middle, found.high, found.source, palm=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 from typing import Literal
 
 from zoo.accounting.memory import StepMemory
@@ -84,7 +85,8 @@ def with_remedies(
     num_devices: int,
     recomputed: float,
 ) -> Fit:
-    """The same, with what would make it fit.
+    """The same, with what would make it fit: each kind of change in the mildest form that does, and of several kinds
+    together only what one alone does not.
 
     Args:
         fit: of the layout.
@@ -94,58 +96,74 @@ def with_remedies(
     """
     if fit.missing_bytes == 0:
         return fit
-    found = []
-    for way in _ways(layout, num_devices, recomputed):
-        for change, candidate, price in way:  # the mildest of its kind that does
-            peak = weigh(candidate).peak_bytes
-            if fit_of(peak, target).verdict == "fits":
-                found.append(Remedy(change, peak, price))
-                break
-    return replace(fit, remedies=tuple(found))
-
-
-_Change = tuple[str, Layout, str]
-
-
-def _ways(layout: Layout, num_devices: int, recomputed: float) -> list[list[_Change]]:
-    """Kinds of change, the cheapest first: smaller micro-batches, sharding, recomputing; each from mild to strong."""
-    recomputing = f"{recomputed:.0%} more FLOPs"
-    again = replace(layout, checkpointing=True)
-    ways = [
-        [(_accumulating(each), each, "smaller products") for each in _smaller(layout)],
-        [(_sharding(each), each, "communication") for each in _shardings(layout, num_devices)],
-    ]
+    smaller, sharding = _smaller(layout), _shardings(layout, num_devices)
+    kinds: dict[str, list[_Change]] = {}
+    if smaller:
+        kinds["accumulate"] = [{"sequences": each, "accumulate": number} for each, number in smaller]
+    if sharding:
+        kinds["shard"] = [{"zero_stage": stage} for stage in sharding]
     if not layout.checkpointing:
-        saying = "trainer.activation_checkpointing=true"
-        ways += [
-            [(saying, again, recomputing)],
-            [(f"{saying} {_accumulating(each)}", each, f"{recomputing}, smaller products") for each in _smaller(again)],
-            [
-                (f"{saying} {_sharding(each)}", each, f"{recomputing}, communication")
-                for each in _shardings(again, num_devices)
-            ],
-        ]
-    return ways
+        kinds["recompute"] = [{"checkpointing": True}]
+    found: dict[frozenset[str], Remedy] = {}
+    for number in range(1, len(kinds) + 1):
+        for names in combinations(kinds, number):
+            if any(known <= set(names) for known in found):
+                continue
+            strongest = [kinds[name][-1:] for name in names[:-1]] + [kinds[names[-1]]]
+            remedy = _mildest([_joined(each) for each in product(*strongest)], layout, weigh, target, recomputed)
+            if remedy is not None:
+                found[frozenset(names)] = remedy
+    return replace(fit, remedies=tuple(found.values()))
 
 
-def _smaller(layout: Layout) -> list[Layout]:
-    """The same step in more micro-batches, down to single sequences."""
-    whole, found = layout.sequences * layout.accumulate, []
-    accumulate = 2 * layout.accumulate
-    while accumulate < whole:
-        if whole % accumulate == 0:
-            found.append(replace(layout, sequences=whole // accumulate, accumulate=accumulate))
-        accumulate *= 2
-    return [*found, replace(layout, sequences=1, accumulate=whole)] if layout.sequences > 1 else []
+_Change = dict[str, int | bool]
 
 
-def _shardings(layout: Layout, num_devices: int) -> list[Layout]:
-    return [replace(layout, zero_stage=stage) for stage in range(layout.zero_stage + 1, 4 if num_devices > 1 else 0)]
+def _joined(changes: Iterable[_Change]) -> _Change:
+    return {key: value for change in changes for key, value in change.items()}
 
 
-def _accumulating(layout: Layout) -> str:
-    return f"trainer.accumulate={layout.accumulate}"
+def _mildest(
+    changes: list[_Change],
+    layout: Layout,
+    weigh: Callable[[Layout], StepMemory],
+    target: Target,
+    recomputed: float,
+) -> Remedy | None:
+    """The first of some changes, each stronger than the one before, with which the step fits; by bisection."""
+    peaks: dict[int, int] = {}
+
+    def fits(i: int) -> bool:
+        peaks[i] = weigh(replace(layout, **changes[i])).peak_bytes  # type: ignore[arg-type]
+        return fit_of(peaks[i], target).verdict == "fits"
+
+    low, high = 0, len(changes) - 1
+    if not fits(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(middle) else (middle + 1, high)
+    change = changes[high]
+    words, prices = [], []
+    if "checkpointing" in change:
+        words.append("--trainer.activation_checkpointing=true")
+        prices.append(f"{recomputed:.0%} more FLOPs")
+    if "zero_stage" in change:
+        words.append(f"--zero-stage {change['zero_stage']}")
+        prices.append("communication")
+    if "accumulate" in change:
+        words.append(f"--trainer.accumulate={change['accumulate']}")
+        prices.append("smaller products")
+    return Remedy(" ".join(words), peaks[high], ", ".join(prices))
 
 
-def _sharding(layout: Layout) -> str:
-    return f"--zero-stage {layout.zero_stage}"
+def _smaller(layout: Layout) -> list[tuple[int, int]]:
+    """(sequences, micro-batches) of the same step in smaller micro-batches, down to single sequences."""
+    whole = layout.sequences * layout.accumulate
+    numbers = [layout.accumulate * 2**power for power in range(1, whole.bit_length())]
+    found = [(whole // number, number) for number in numbers if number < whole and whole % number == 0]
+    return [*found, (1, whole)] if layout.sequences > 1 else []
+
+
+def _shardings(layout: Layout, num_devices: int) -> list[int]:
+    return list(range(layout.zero_stage + 1, 4)) if num_devices > 1 else []

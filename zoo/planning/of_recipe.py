@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -16,15 +18,20 @@ from zoo.planning.families import forward_flops_by_family
 from zoo.planning.fit import Layout, fit_of, with_remedies
 from zoo.planning.question import Question
 from zoo.planning.target import Target, target_of
-from zoo.planning.weigh import sharded, weigh
+from zoo.planning.weigh import weigh
 from zoo.prepare import Prepared
 from zoo.recipe import RecipeError
 
 CONTEXTS = tuple(2**power for power in range(7, 18))  # tokens, of the picture
 
 
-def plan_prepared(prepared: Prepared, question: Question) -> Plan:
+def plan_prepared(prepared: Prepared, question: Question, *, say: Callable[[str], object] | None = None) -> Plan:
     """What the run of a prepared recipe takes.
+
+    Args:
+        prepared: the run; its length is that of its own budget (see `with_tokens`).
+        question: what is asked.
+        say: told what takes a while.
 
     Raises:
         RecipeError: the batch does not divide among the devices.
@@ -32,25 +39,28 @@ def plan_prepared(prepared: Prepared, question: Question) -> Plan:
     """
     built, model, work = prepared.recipe.built, prepared.model, prepared.work
     precision, options = built.trainer.precision, built.trainer
-    layout = _layout(prepared, question)
-    target = target_of(question.device, precision.compute_dtype, matmul=precision.matmul)
+    layout, own = _layout(prepared, question), None if options.device == "auto" else options.device
+    target = target_of(question.device or own, precision.compute_dtype, matmul=precision.matmul)
 
     def memory_of(candidate: Layout) -> StepMemory:
-        whole = weigh(
+        return weigh(
             built,
             prepared.store.vocab_size,
             sequences=candidate.sequences,
             accumulate=candidate.accumulate,
             checkpointing=candidate.checkpointing,
             cuda=target.cuda,
+            zero_stage=candidate.zero_stage,
+            num_devices=question.num_devices,
         )
-        return sharded(whole, model, stage=candidate.zero_stage, num_devices=question.num_devices)
 
     memory = memory_of(layout)
+    fit = fit_of(memory.peak_bytes, target)
+    if fit.missing_bytes and say is not None:
+        say("it does not fit: looking for changes with which it would")
     params, num_steps = total_params(model), prepared.num_steps
-    if question.tokens is not None:
-        num_steps = max(1, round(question.tokens / work.tokens))
-    families = forward_flops_by_family(model, built.data.seq_len)
+    families = forward_flops_by_family(model, built.data.seq_len, prepared.documents)
+    recomputed = _recomputed(prepared)
     standing = weigh_checkpoint(memory, question)
     flops = {
         "exact": work.training_flops / work.tokens,
@@ -65,9 +75,11 @@ def plan_prepared(prepared: Prepared, question: Question) -> Plan:
             question,
             target,
             params=params,
+            dtype=precision.compute_dtype,
             exact=num_steps * work.training_flops,
             palm=num_steps * work.palm_training_flops,
             intensity=_intensity(model, layout.sequences * built.data.seq_len, precision.compute_dtype),
+            recomputed=recomputed if layout.checkpointing else 0.0,
         )
     return Plan(
         name=prepared.recipe.name,
@@ -82,12 +94,12 @@ def plan_prepared(prepared: Prepared, question: Question) -> Plan:
         phases=memory.phases,
         saved=memory.saved,
         fit=with_remedies(
-            fit_of(memory.peak_bytes, target),
+            fit,
             layout,
             memory_of,
             target,
             num_devices=question.num_devices,
-            recomputed=_recomputed(model, built.data.seq_len),
+            recomputed=recomputed,
         ),
         duration=took,
         checkpoint_bytes=standing,
@@ -95,7 +107,7 @@ def plan_prepared(prepared: Prepared, question: Question) -> Plan:
             block.attention.cache_bytes(1, built.data.seq_len, precision.compute_dtype) for block in model.blocks
         ),
         by_context={length: _per_token(model, length) for length in CONTEXTS},
-        notes=_notes(prepared, target, options.compile),
+        notes=_notes(prepared, target, question),
     )
 
 
@@ -135,9 +147,13 @@ def _intensity(model: Decoder, num_tokens: int, dtype: torch.dtype) -> float:
     return 2 * num_tokens * k * n / (dtype.itemsize * (num_tokens * k + k * n + num_tokens * n))
 
 
-def _recomputed(model: Decoder, seq_len: int) -> float:
-    parts = model.parts()
-    plain, again = (hardware_flops(parts, seq_len, checkpointing=checkpointing) for checkpointing in (False, True))
+def _recomputed(prepared: Prepared) -> float:
+    """Share of training FLOPs that checkpointing adds."""
+    parts, seq_len, documents = prepared.model.parts(), prepared.recipe.built.data.seq_len, prepared.documents
+    plain, again = (
+        hardware_flops(parts, seq_len, documents=documents, checkpointing=checkpointing)
+        for checkpointing in (False, True)
+    )
     return again / plain - 1
 
 
@@ -145,12 +161,22 @@ def _per_token(model: Decoder, seq_len: int) -> dict[str, float]:
     return {family: flops / seq_len for family, flops in forward_flops_by_family(model, seq_len).items()}
 
 
-def _notes(prepared: Prepared, target: Target, compiled: bool) -> list[str]:
-    notes = list(prepared.cost_notes)
-    if compiled:
+def _notes(prepared: Prepared, target: Target, question: Question) -> list[str]:
+    options, notes = prepared.recipe.built.trainer, list(prepared.cost_notes)
+    if options.compile:
         notes.append("memory is that of the eager step: compiled kernels keep less")
+    if options.activation_checkpointing:
+        notes.append("what a checkpointed block computes again counts as temporaries")
+    if question.num_devices > 1:
+        notes.append(
+            "on several devices: buffers of communication are not counted, among them the second copy of the gradients "
+            "that torch's DDP keeps unless gradient_as_bucket_view is set; `zoo fit` itself trains on one device"
+        )
     if target.cuda:
-        notes.append("memory counts tensors as CUDA's kernels keep them: its context and workspaces are in the margin")
+        notes.append(
+            "memory counts tensors as CUDA's kernels keep them: its context and the workspaces of libraries, some "
+            "hundreds of MB, are in the margin or beyond it"
+        )
     else:
         notes.append("memory counts tensors: the interpreter and its libraries take some hundreds of MiB more")
     return notes

@@ -22,6 +22,7 @@ class Target:
     sources: where the figures stand; empty for the device at hand.
     bytes_per_second: of its memory; None: not known.
     cuda: whether a run there uses CUDA's kernels and allocator.
+    spread: of the measurement, where the peak is measured: (best - worst) / median.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Target:
     sources: tuple[str, ...]
     bytes_per_second: float | None
     cuda: bool
+    spread: float | None = None
 
 
 def target_of(device: str | None, dtype: torch.dtype, *, matmul: str = "highest") -> Target:
@@ -77,10 +79,17 @@ def _at_hand(kind: str, dtype: torch.dtype, matmul: str) -> Target:
     if kind == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: torch sees no CUDA device here; a device of the table goes by its own name")
     peak = peak_of(kind, dtype, matmul=matmul)
+    row, memory = None, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if kind == "cuda":
-        memory = torch.cuda.get_device_properties(0).total_memory
-    else:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        row, memory = find_device(peak.device_name), torch.cuda.get_device_properties(0).total_memory
     return Target(
-        peak.device_name, peak.flops_per_second, peak.source, memory, "this machine", (), None, kind == "cuda"
+        name=row.name if row else peak.device_name,
+        flops_per_second=peak.flops_per_second,
+        peak_source=peak.source,
+        memory_bytes=memory,
+        memory_kind="this machine",
+        sources=(),
+        bytes_per_second=row.bytes_per_second.value if row and row.bytes_per_second else None,
+        cuda=kind == "cuda",
+        spread=peak.spread,
     )

@@ -1,24 +1,32 @@
-"""Memory of one step of a recipe, from a step on fake tensors, and what sharding leaves of it on each device."""
+"""Memory of one step of a recipe, from a step on fake tensors."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import torch
 from torch import Tensor
 
 from zoo.accounting.memory import PHASES, StepMemory, fake_tensors, step_memory
-from zoo.decoder import Decoder
 from zoo.optimizers.base import role_groups
 from zoo.recipe.build import Built
 
 GATHERED = "gathered weights"
+_SHARDED = {"optimizer state": 1, "gradients": 2, "weights": 3}  # from which stage on
 
 
 def weigh(
-    built: Built, vocab_size: int, *, sequences: int, accumulate: int, checkpointing: bool, cuda: bool
+    built: Built,
+    vocab_size: int,
+    *,
+    sequences: int,
+    accumulate: int,
+    checkpointing: bool,
+    cuda: bool,
+    zero_stage: int = 0,
+    num_devices: int = 1,
 ) -> StepMemory:
-    """What one device holds during one optimizer step.
+    """What one device holds during one optimizer step. Of several, each holds a part of what is sharded (ZeRO,
+    Rajbhandari et al. 2020, arXiv 1910.02054): at stage 1 of the optimizer's state and its work, at 2 of gradients too,
+    at 3 of weights too, of which the two largest blocks are gathered whole at a time.
 
     Args:
         built: the recipe.
@@ -27,7 +35,10 @@ def weigh(
         accumulate: micro-batches of one step.
         checkpointing: whether blocks run again in the backward pass.
         cuda: count as on a CUDA device.
+        zero_stage: 0 to 3.
+        num_devices: that share what is sharded.
     """
+    shares = {category: num_devices for category, stage in _SHARDED.items() if zero_stage >= stage}
     with fake_tensors():
         model = built.decoder(vocab_size)
         model.checkpointing = checkpointing
@@ -40,7 +51,7 @@ def weigh(
                 found = model.loss(ids_BT, ids_BT, ctx)
                 return found.nats_sum + sum(found.extras.values()) + sum(ctx.losses.values()) * found.count
 
-        return step_memory(
+        memory = step_memory(
             model,
             loss=loss,
             batch=[ids_BT] if documents_BT is None else [ids_BT, documents_BT],
@@ -49,30 +60,9 @@ def weigh(
             accumulate=accumulate,
             gradient_clip=built.trainer.gradient_clip,
             cuda=cuda,
+            shares=shares,
         )
-
-
-def sharded(memory: StepMemory, model: Decoder, *, stage: int, num_devices: int) -> StepMemory:
-    """What is left on each of several devices (ZeRO, Rajbhandari et al. 2020, arXiv 1910.02054): 1 shards the
-    optimizer's state and its work, 2 gradients too, 3 weights too, of which two blocks at a time are gathered whole.
-
-    Args:
-        memory: of a device that holds everything.
-        model: whose blocks are gathered.
-        stage: 0 to 3.
-        num_devices: that share.
-    """
-    shares = {"optimizer state": 1, "gradients": 2, "weights": 3}
-    phases = {}
-    for phase, categories in memory.phases.items():
-        divided = Counter(categories)
-        for category, from_stage in shares.items():
-            if stage >= from_stage:
-                divided[category] = -(-divided[category] // num_devices)
-        if stage >= 1 and phase == PHASES[2]:
-            divided["temporaries"] = -(-divided["temporaries"] // num_devices)
-        if stage >= 3 and phase == PHASES[0]:
-            largest = max(sum(p.nbytes for p in block.parameters()) for block in model.blocks)
-            divided[GATHERED] = 2 * largest
-        phases[phase] = {category: num_bytes for category, num_bytes in divided.items() if num_bytes}
-    return StepMemory(phases, memory.saved)
+        gathered = 2 * max(sum(p.nbytes for p in block.parameters()) for block in model.blocks)
+    if zero_stage >= 3 and num_devices > 1:
+        memory.phases[PHASES[0]][GATHERED] = gathered
+    return memory

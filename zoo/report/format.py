@@ -14,10 +14,15 @@ FEWEST_DECIMALS, MOST_DECIMALS = 3, 5
 
 
 def count(number: float | None) -> str:
-    """940, 12.3k, 0.42M, 1.31M, 7.62B."""
+    """940, 12.3k, 0.42M, 1.31M, 7.62B, 1.40T."""
     if number is None:
         return NONE
-    for least, size, letter in ((1e9, 1e9, "B"), (1e5, 1e6, "M"), (1e3, 1e3, "k")):  # 0.42M, not 420k
+    for least, size, letter in (
+        (1e12, 1e12, "T"),
+        (999.5e6, 1e9, "B"),
+        (1e5, 1e6, "M"),
+        (1e3, 1e3, "k"),
+    ):  # 0.42M, not 420k
         if number >= least:
             return f"{number / size:.{_decimals(number / size)}f}{letter}"
     return f"{number:.0f}"

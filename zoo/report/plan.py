@@ -6,12 +6,15 @@ import dataclasses
 import json
 from typing import Any
 
+from zoo.accounting.gemm_peak import UNSTABLE_SPREAD
 from zoo.accounting.live import CATEGORIES
 from zoo.planning import Plan
 from zoo.report import format as fmt
 from zoo.report.grid import Grid
 
 LABEL_CHARS = 16
+DAY, YEAR = 86_400, 365 * 86_400
+_UNITS = ((YEAR, YEAR, "years"), (2 * DAY, DAY, "days"), (3600, 3600, "h"), (60, 60, "min"), (0, 1, "s"))
 
 
 def to_text(plan: Plan) -> list[str]:
@@ -40,13 +43,13 @@ def to_json(plan: Plan) -> str:
     return json.dumps(body, indent=1, allow_nan=False) + "\n"
 
 
-def duration_text(seconds: float) -> str:
-    """12 s, 3.4 min, 5.1 h, 19.7 days, 2.3 years."""
-    for size, unit in ((365 * 86_400, "years"), (2 * 86_400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            per = 86_400 if unit == "days" else size
-            return f"{seconds / per:.3g} {unit}"
-    return f"{seconds:.3g} s"
+def duration_text(seconds: float, like: float | None = None) -> str:
+    """12 s, 3.4 min, 5.1 h, 19.7 days, 2.3 years; in the unit of another duration."""
+    for size, per, unit in _UNITS:
+        if (seconds if like is None else like) >= size:
+            number = seconds / per
+            return f"{number:{',.0f' if number >= 1000 else '.3g'}} {unit}"
+    raise AssertionError("the last unit takes what is left")
 
 
 def _any(plan: Plan, category: str) -> bool:
@@ -68,20 +71,22 @@ def _size(plan: Plan) -> list[str]:
 def _work(plan: Plan) -> list[str]:
     lines, flops = [], plan.flops
     if plan.tokens is not None:
-        steps = "" if plan.num_steps is None else f" in {plan.num_steps:,} steps"
+        steps = "" if plan.num_steps is None else f" in {plan.num_steps:,} step{'s' if plan.num_steps > 1 else ''}"
         ratio = plan.tokens / plan.compute_optimal_tokens
+        times = f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
         lines.append(
             _line(
                 "tokens",
                 f"{fmt.count(plan.tokens)}{steps}; Chinchilla's rule for this size: "
-                f"{fmt.count(plan.compute_optimal_tokens)} (this run: {ratio:.2g} of that)",
+                f"{fmt.count(plan.compute_optimal_tokens)} (this run: {times} times that)",
             )
         )
         lines.append(_line("FLOPs", f"{fmt.flops(flops['total'])} in all"))
     per_token = [f"{fmt.flops(flops['exact'])} training"]
     if "palm" in flops:
+        per_token.append(f"{fmt.flops(flops['palm'])} by PaLM's count")
+    if "hardware" in flops:
         per_token += [
-            f"{fmt.flops(flops['palm'])} by PaLM's count",
             f"{fmt.flops(flops['hardware'])} on the hardware",
             f"{fmt.flops(flops['optimizer'])} optimizer",
         ]
@@ -95,21 +100,25 @@ def _time(plan: Plan) -> list[str]:
     target, took = plan.target, plan.duration
     number = plan.question.num_devices
     source = "its maker's peak" if target.peak_source == "published" else "the peak measured here"
+    if target.spread is not None and target.spread > UNSTABLE_SPREAD:
+        source += f" on a busy machine (blocks differ by {target.spread:.0%})"
     peak = f"{fmt.rate(target.flops_per_second)}, {source}"
     lines = [_line("device", f"{f'{number} x ' if number > 1 else ''}{target.name}, {peak}")]
     if took is None:
         return [*lines, _line("time", "unknown: nothing says how many tokens (--tokens)")]
     quick, middle, slow = took.seconds
-    span = "" if quick == slow else f", {duration_text(quick)} to {duration_text(slow)}"
-    convention = "PaLM's count" if took.mfu.palm and "palm" in plan.flops else "the exact count"
+    span = "" if quick == slow else f", {duration_text(quick, like=middle)} to {duration_text(slow, like=middle)}"
+    convention = "PaLM's count" if took.mfu.palm else "the exact count"
     lines.append(_line("time", f"{duration_text(middle)}{span}, validation and checkpoints apart"))
     lines.append(_line("  at MFU", f"{took.mfu.middle:.1%} of {convention}: {took.mfu.source}"))
     if took.bandwidth_limit is not None:
         lines.append(
-            _line("", f"the device's memory feeds its largest product at {took.bandwidth_limit:.1%} of the peak")
+            _line(
+                "", f"lowered: the device's memory feeds its largest product at {took.bandwidth_limit:.1%} of the peak"
+            )
         )
     cost = "" if took.cost is None else f", cost {took.cost:,.2f}"
-    lines.append(_line("device hours", f"{took.device_hours:,.3g}{cost}"))
+    lines.append(_line("device hours", f"{took.device_hours:{',.0f' if took.device_hours >= 100 else '.3g'}}{cost}"))
     return lines
 
 

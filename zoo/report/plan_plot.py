@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.accounting.live import CATEGORIES
 from zoo.files import write_atomically
 from zoo.planning import Plan
 from zoo.report.plots import COLOURS, DOTS_PER_INCH
@@ -41,7 +42,8 @@ def plot_plan(plan: Plan, path: Path) -> None:
 
 
 def _memory(axes: Axes, plan: Plan) -> None:
-    categories = list(dict.fromkeys(category for held in plan.phases.values() for category in held))
+    present = dict.fromkeys(category for held in plan.phases.values() for category in held)
+    categories = [c for c in CATEGORIES if c in present] + [c for c in present if c not in CATEGORIES]
     bottoms = dict.fromkeys(plan.phases, 0.0)
     for i, category in enumerate(categories):
         heights = [held.get(category, 0) / GB for held in plan.phases.values()]
@@ -49,11 +51,14 @@ def _memory(axes: Axes, plan: Plan) -> None:
             list(plan.phases), heights, bottom=list(bottoms.values()), color=COLOURS[i % len(COLOURS)], label=category
         )
         bottoms = {phase: bottoms[phase] + height for phase, height in zip(bottoms, heights, strict=True)}
-    available, highest = plan.fit.available_bytes, max(bottoms.values())
-    if available is not None and available / GB < 5 * highest:  # else it would squeeze the bars
-        axes.axhline(available / GB, color="black", linewidth=1, linestyle="--", label=f"{plan.target.name}")
+    available, top = plan.fit.available_bytes, max(bottoms.values())
+    if available is not None and available / GB < 5 * top:  # else it would squeeze the bars
+        top = max(top, available / GB)
+        label = f"{plan.target.name}: {available / GB:.1f} GB"
+        axes.axhline(available / GB, color="black", linewidth=1, linestyle="--", label=label)
     axes.set_ylabel("GB on one device")
-    axes.legend(frameon=False, fontsize=8)
+    axes.set_ylim(0, 1.45 * top)  # room for the names
+    axes.legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
     _frame(axes)
 
 
