@@ -205,3 +205,22 @@ def test_an_estimate_of_mfu_is_a_range(device: str, params: float) -> None:
     assert 0 < found.low <= found.middle <= found.high < 1
     assert found.palm
     assert all(0 < row.mfu[0] <= row.mfu[1] < 1 and row.params[0] <= row.params[1] for row in ROWS)
+
+
+def test_how_many_sequences_of_gpt2_xl_fit() -> None:
+    """CS336, assignment 1: AdamW in float32, and by its list of activations T (16 d + 2 h T) a layer, T d + 2 T V more:
+    three sequences in 80 GB."""
+    params, layers, d_model, heads, seq_len, vocab = 1_635_537_600, 48, 1600, 25, 1024, 50_257
+    static = ParameterBytes(weights=4, gradients=4, master=0, state=8).total * params
+    assert static / 1e9 == pytest.approx(26.169, abs=0.001)
+    numbers = layers * (16 * seq_len * d_model + 2 * heads * seq_len**2) + seq_len * d_model + 2 * seq_len * vocab
+    assert 4 * numbers / 1e9 == pytest.approx(15.518, abs=0.001)
+    assert (80e9 - static) // (4 * numbers) == 3
+
+
+def test_size_of_a_published_checkpoint() -> None:
+    """karpathy/nanoGPT, transformer_sizing.ipynb: weights and two moments in float32 are 1.49 GB; the file has 3.4 %
+    more, for what else is in it."""
+    kept = ParameterBytes(weights=4, gradients=0, master=0, state=8).total * 124_337_664
+    assert kept / 1e9 == pytest.approx(1.49, abs=0.005)
+    assert 1_542_470_366 / kept == pytest.approx(1.0338, abs=1e-4)
