@@ -6,6 +6,7 @@ import ast
 import inspect
 import math
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.callbacks.timed import Clock, Memory, Monitor, Timed, fit
@@ -200,3 +203,9 @@ def test_on_cuda_the_device_tells_the_time(clock: Clock) -> None:
     assert summary["step_seconds_median"] > 1e-3
     assert summary["training_seconds"] >= 12 * 1e-3
     assert summary["peak_memory_bytes"] >= 2 * 4 * 8192**2
+
+
+@given(st.lists(st.floats(0, 1e3), min_size=2, max_size=30))
+def test_quartiles_are_those_of_the_statistics_module(seconds: list[float]) -> None:
+    lower, median, upper = statistics.quantiles(seconds, n=4, method="inclusive")
+    assert _step_time.median_and_spread(seconds) == pytest.approx((median, upper - lower), abs=1e-9)

@@ -12,6 +12,7 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -276,8 +277,13 @@ class ThroughputMonitor(Callback):
             self._harvest(wait=False)
             self._slowest = slowest_of_ranks(median_and_spread(self._recent)[0], self._device)
         if trainer.loggers:
-            known = {f"throughput/{name}": value for name, value in self.latest.items() if math.isfinite(value)}
+            known = {_logged_name(name): value for name, value in self.latest.items() if math.isfinite(value)}
             for logger in trainer.loggers:
                 logger.log_metrics(known, trainer.global_step)
         else:
             self._harvest(wait=False)
+
+
+@cache
+def _logged_name(name: str) -> str:
+    return f"throughput/{name}"
