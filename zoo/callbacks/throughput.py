@@ -58,8 +58,8 @@ class ThroughputMonitor(Callback):
         peak: of one device, what MFU is held against; "auto": `zoo.accounting.peak.peak_of` the device, in the dtype of
             the Trainer's precision or those of the FLOPs: a CPU, or a device in no table, is measured for some seconds
             when training starts, once per machine; None: MFU is NaN.
-        log_every: optimizer steps between rows to the Trainer's loggers, and as many as the rates of `latest` are
-            taken over.
+        log_every: optimizer steps between rows to the Trainer's loggers, by default as many as the Trainer itself has,
+            and as many as the rates of `latest` are taken over.
 
     Attributes:
         latest: `tokens_per_second`, `flops_per_second`, `mfu`, `mfu_palm`, `hfu`, `step_seconds_median`,
@@ -80,7 +80,7 @@ class ThroughputMonitor(Callback):
         hardware_flops_per_step: Flops | None = None,
         tokens_per_step: float | None = None,
         peak: Peaks | Literal["auto"] | None = None,
-        log_every: int = 10,
+        log_every: int = 50,
     ):
         if log_every < 1:
             raise ValueError(f"log_every={log_every} must be at least 1")
