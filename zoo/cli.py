@@ -130,7 +130,7 @@ def _plan_arguments(commands: _Actions) -> None:
     speed.add_argument("--mfu", type=float, metavar="SHARE", help="of the peak, as 0.5 (default: a published run's)")
     speed.add_argument("--probe", action="store_true", help="measure it here, over 20 steps of the recipe")
     plan.add_argument("--price", type=float, metavar="AMOUNT", help="of one device for one hour")
-    plan.add_argument("--plot", type=Path, metavar="FILE.png", help="draw memory by phase and FLOPs by context, too")
+    plan.add_argument("--plot", type=Path, metavar="FILE.png", help="draw memory by phase, and FLOPs by context, too")
     plan.add_argument("--force", action="store_true", help="replace the picture that --plot finds there")
     plan.add_argument("--json", action="store_true", help="for programs")
     size = plan.add_argument_group("with --params", "what is kept of each parameter")

@@ -22,6 +22,7 @@ from torch.utils._pytree import tree_leaves
 Category = str  # one of CATEGORIES
 CATEGORIES = (
     "weights",
+    "master copy",
     "gradients",
     "optimizer state",
     "autocast copies",

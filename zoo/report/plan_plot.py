@@ -1,4 +1,4 @@
-"""A picture of a plan: what memory holds in each phase, and what each family computes as the context grows."""
+"""A picture of a plan: what memory holds in each phase, and how the work divides as the context grows."""
 
 from __future__ import annotations
 
@@ -65,12 +65,17 @@ def _memory(axes: Axes, plan: Plan) -> None:
 def _contexts(axes: Axes, plan: Plan) -> None:
     lengths = list(plan.by_context)
     families = list(dict.fromkeys(family for flops in plan.by_context.values() for family in flops))
-    shares = [[plan.by_context[length].get(family, 0.0) for length in lengths] for family in families]
+    whole = [sum(plan.by_context[length].values()) for length in lengths]
+    shares = [
+        [plan.by_context[length].get(family, 0.0) / all_of_it for length, all_of_it in zip(lengths, whole, strict=True)]
+        for family in families
+    ]
     axes.stackplot(lengths, shares, labels=families, colors=COLOURS)
     axes.set_xscale("log", base=2)
     axes.set_xlabel("context, tokens")
-    axes.set_ylabel("forward FLOPs per token")
-    axes.legend(frameon=False, fontsize=8, loc="upper left")
+    axes.set_ylabel("share of the forward FLOPs")
+    axes.set_ylim(0, 1)
+    axes.legend(fontsize=8, loc="upper left")
     _frame(axes)
 
 
