@@ -104,6 +104,10 @@ def test_a_probe_measures_this_machine(recipe: str, capsys: pytest.CaptureFixtur
         ),
         (["RECIPE", "--num-devices", "3"], "data.batch_size=16 does not divide among 3 devices: set a multiple of 3"),
         (["RECIPE", "--mfu", "2"], "--mfu 2: expected a share of the peak, above 0 and at most 1"),
+        (
+            ["RECIPE", "--device", "t4", "--model.norm=tests.small.LooksAtValues"],
+            "memory cannot be predicted: a step does",
+        ),
         (["RECIPE", "--force"], "--force replaces a picture, and there is no --plot"),
         (["RECIPE", "--plot", "plan.jpg"], "--plot plan.jpg: expected the name of a .png file in a folder"),
     ],

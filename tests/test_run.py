@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from zoo.callbacks.recorder import read_metrics
+from zoo.planning.weigh import weigh
 from zoo.prepare import prepare
 from zoo.recipe import load_recipe
 from zoo.run import read_result, run, run_folder
@@ -131,6 +132,9 @@ def test_a_run_says_what_it_did(tiny: dict[str, Any], tmp_path: Path) -> None:
     assert 0 < result["validation_bits_per_byte"] < 8
     assert result["peak_source"] == "measured_gemm" and 0 < result["mfu"] < 1.05
     assert result["peak_memory_kind"] == "rss" and result["peak_memory_bytes"] > 50e6
+    built, vocab_size = prepared.recipe.built, prepared.store.vocab_size
+    step = weigh(built, vocab_size, sequences=16, accumulate=1, checkpointing=False, cuda=False).peak_bytes
+    assert 50e6 < result["predicted_peak_memory_bytes"] - step <= result["peak_memory_bytes"]
     assert result["versions"]["torch"] == torch.__version__
     first, last = losses(folder)[0], losses(folder)[-1]
     assert float(last[1]) < float(first[1])
@@ -229,3 +233,14 @@ def test_compiled_is_the_same_run_but_for_rounding(tiny: dict[str, Any], tmp_pat
     assert run(plain)["status"] == run(compiled)["status"] == "ok"
     for (_, one), (_, other) in zip(losses(plain), losses(compiled), strict=True):
         assert float(one) == pytest.approx(float(other), rel=1e-3)
+
+
+def test_a_run_whose_memory_cannot_be_predicted_is_scored_all_the_same(tiny: dict[str, Any], tmp_path: Path) -> None:
+    prepared = prepare(
+        load_recipe(BASE, tiny | {"model.norm": "tests.small.LooksAtValues", "budget": {"tokens": 4096}})
+    )
+    result = run(run_folder(tmp_path, prepared, 0))
+    assert result["status"] == "ok" and result["validation_bits_per_byte"] > 0
+    assert result["predicted_peak_memory_bytes"] is None
+    (note,) = result["cost_notes"]
+    assert note.startswith("memory cannot be predicted: a step does not run on tensors without values (DataDependent")

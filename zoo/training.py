@@ -26,7 +26,7 @@ from zoo.callbacks.time_budget import TimeBudget
 from zoo.component import total_params
 from zoo.data.text import TextData
 from zoo.module import Horizon, LanguageModule
-from zoo.planning.weigh import weigh
+from zoo.planning.weigh import UnweighableError, weigh
 from zoo.prepare import Prepared, quiet_warnings
 from zoo.recipe.build import instantiate
 from zoo.recipe.schema import Key
@@ -56,7 +56,11 @@ def train(prepared: Prepared, folder: Path) -> dict[str, Any]:
     last = folder / LAST_CHECKPOINT
     trainer.fit(module, datamodule=data, ckpt_path=str(last) if last.exists() else None, weights_only=False)
     result = _facts(prepared, module, trainer, monitor, peak)
-    result["predicted_peak_memory_bytes"] = before + _step_memory(prepared, device)
+    try:
+        result["predicted_peak_memory_bytes"] = before + _step_memory(prepared, device)
+    except UnweighableError as error:  # the run is what counts
+        result["predicted_peak_memory_bytes"] = None
+        result["cost_notes"] = [*result["cost_notes"], str(error)]
     if recorder.diverged is not None:
         return result | {"status": "diverged", "reason": f"loss not finite at step {recorder.diverged}"}
     if recorder.validated_step != trainer.global_step:  # so that a curve ends where its budget does
@@ -196,7 +200,11 @@ def _facts(
 
 
 def _step_memory(prepared: Prepared, device: torch.device) -> int:
-    """Peak of a step on fake tensors."""
+    """Peak of a step on fake tensors.
+
+    Raises:
+        UnweighableError: the recipe does not run on them.
+    """
     built = prepared.recipe.built
     return weigh(
         built,

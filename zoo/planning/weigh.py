@@ -13,6 +13,10 @@ GATHERED = "gathered weights"
 _SHARDED = {"optimizer state": 1, "gradients": 2, "weights": 3}  # from which stage on
 
 
+class UnweighableError(ValueError):
+    """A step that does not run on tensors without values."""
+
+
 def weigh(
     built: Built,
     vocab_size: int,
@@ -37,8 +41,34 @@ def weigh(
         cuda: count as on a CUDA device.
         zero_stage: 0 to 3.
         num_devices: that share what is sharded.
+
+    Raises:
+        UnweighableError: a part of the recipe looks at the values of its tensors, or fails without them.
     """
     shares = {category: num_devices for category, stage in _SHARDED.items() if zero_stage >= stage}
+    try:
+        memory, gathered = _weigh(built, vocab_size, sequences, accumulate, checkpointing, cuda, shares)
+    except Exception as error:  # whatever a component of the user's does there
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise UnweighableError(
+            f"memory cannot be predicted: a step does not run on tensors without values ({reason}); a component may "
+            "not look at them"
+        ) from error
+    if zero_stage >= 3 and num_devices > 1:
+        memory.phases[PHASES[0]][GATHERED] = gathered
+    return memory
+
+
+def _weigh(
+    built: Built,
+    vocab_size: int,
+    sequences: int,
+    accumulate: int,
+    checkpointing: bool,
+    cuda: bool,
+    shares: dict[str, int],
+) -> tuple[StepMemory, int]:
+    """The step's memory, and the bytes of the two largest blocks."""
     with fake_tensors():
         model = built.decoder(vocab_size)
         model.checkpointing = checkpointing
@@ -63,6 +93,4 @@ def weigh(
             shares=shares,
         )
         gathered = 2 * max(sum(p.nbytes for p in block.parameters()) for block in model.blocks)
-    if zero_stage >= 3 and num_devices > 1:
-        memory.phases[PHASES[0]][GATHERED] = gathered
-    return memory
+    return memory, gathered
