@@ -328,6 +328,13 @@ def test_a_published_mfu_divides_a_count_with_pairs() -> None:
     assert wide is not None and wide.mfu.source == "a guess: published runs multiply in 16 bits"
 
 
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_a_checkpoint_holds_what_all_devices_hold(prepared: Any, stage: int) -> None:
+    whole = plan_prepared(prepared(), Question(device=T4, num_devices=4)).checkpoint_bytes
+    parts = plan_prepared(prepared(), Question(device=T4, num_devices=4, zero_stage=stage)).checkpoint_bytes
+    assert whole <= parts <= whole + 8
+
+
 def test_without_tokens_a_size_takes_chinchillas() -> None:
     found = plan_size(SizeQuestion(params=1e9, device=H100))
     assert found.tokens == 20e9 and "tokens: 20 per parameter, as none were asked for" in found.notes
